@@ -1,0 +1,131 @@
+// What every kind of open file must offer. One implementation a kind in engine/files or engine/sockets, one row each in
+// engine/registry.cpp. A Kind object lives for one dump or one restore, so it may keep what it learns in members.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/unique_fd.h"
+#include "engine/trace/program.h"
+#include "fdinfo.pb.h"
+
+namespace nsr {
+
+class ImageDir;       // engine/images/image_dir.h: opens images for reading and writing
+struct FileOptions;   // engine/descriptors/options.h: the command line options that matter to files and sockets
+
+/// One open file of a frozen task as /proc shows it: a descriptor (fd >= 0) or a file reached through map_files, exe,
+/// cwd or root (fd -1).
+struct OpenFile {
+  HostPid pid;             ///< the task it is looked at through
+  NsPid nspid;             ///< the same in the images
+  int fd = -1;             ///< descriptor number in that task, or -1
+  std::string proc_path;   ///< "/proc/4711/fd/7", "/proc/4711/map_files/a-b", "/proc/4711/cwd": stat, readlink and open work
+  std::string link;        ///< what readlink says: "/etc/passwd", "socket:[88]", "/tmp/x (deleted)"
+  struct stat st {};       ///< of the file itself
+  std::string fdinfo;      ///< whole text of /proc/PID/fdinfo/FD; empty when fd is -1
+  uint64_t pos = 0;        ///< fdinfo "pos:"
+  uint32_t flags = 0;      ///< fdinfo "flags:" without O_CLOEXEC; for a mapping O_RDONLY or O_RDWR
+  int mnt_id = -1;         ///< fdinfo "mnt_id:"
+  bool cloexec = false;
+
+  /// "pid 4711 fd 7 socket:[88]", for errors.
+  std::string describe() const;
+};
+
+/// What a kind may use while it dumps.
+class DumpContext {
+ public:
+  virtual ~DumpContext() = default;
+  virtual ImageDir& images() = 0;
+  virtual const FileOptions& options() const = 0;
+  /// A duplicate of the description in the engine (pidfd_getfd), or a fresh open of proc_path when fd is -1.
+  virtual UniqueFd borrow(const OpenFile& file) = 0;
+  /// Inner id of a task or thread of the tree by its host id; nothing when it is not in the tree.
+  virtual std::optional<NsPid> inner_pid(HostPid pid) const = 0;
+  virtual std::optional<HostPid> host_pid(NsPid pid) const = 0;
+  /// Id of another open file that this one refers to (a FIFO's path, a mapping): dumps it when it is new.
+  virtual uint32_t file_id_of(const OpenFile& file) = 0;
+  /// A fresh id for a file_entry that no descriptor of the tree refers to (queued SCM_RIGHTS, link remap targets).
+  virtual uint32_t new_file_id() = 0;
+  /// Adds such an entry to files.img. Entries returned from Kind::dump are added by the caller.
+  virtual void add_file(const pb::file_entry& entry) = 0;
+  /// Every descriptor of every task of the tree, collected before the first Kind::dump.
+  virtual const std::vector<OpenFile>& all_open_files() const = 0;
+  /// F_GETOWN_EX/F_GETSIG of a borrowed description, pids translated. Zeros when unset.
+  virtual pb::fown_entry owner_of(int borrowed) const = 0;
+  /// Pages of a memory object (memfd, deleted tmpfs file) go to pagemap-shmem-<shmid>; length in bytes.
+  virtual void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) = 0;
+};
+
+/// What a kind may use while it restores, in the engine, before the tree exists.
+class RestoreContext {
+ public:
+  virtual ~RestoreContext() = default;
+  virtual ImageDir& images() = 0;
+  virtual const FileOptions& options() const = 0;
+  /// Hands over the open description of a file id. Each id exactly once.
+  virtual void provide(uint32_t file_id, UniqueFd fd) = 0;
+  /// The engine's descriptor for a file id; opens it first when its turn has not come yet. Throws Error(image) for an
+  /// unknown id or a cycle.
+  virtual int fd_of(uint32_t file_id) = 0;
+  virtual const pb::file_entry* entry(uint32_t file_id) const = 0;
+  virtual const std::vector<const pb::file_entry*>& entries() const = 0;
+  /// Fills a memory object from pagemap-shmem-<shmid>.
+  virtual void fill_shared_memory(uint64_t shmid, int fd) = 0;
+  /// Whether some task of the tree holds this file as a descriptor.
+  virtual bool has_holder(uint32_t file_id) const = 0;
+};
+
+/// A place in the program of one task that holds the file, after all its descriptors are in place and all tasks exist;
+/// credentials are still the engine's.
+struct TaskStage {
+  Program& program;
+  Arena& arena;
+  NsPid pid;                                    ///< the task that runs this
+  int fd;                                       ///< number of the file in that task
+  const std::vector<pb::fdinfo_entry>& table;   ///< the task's whole descriptor table
+};
+
+/// One kind of open file.
+class Kind {
+ public:
+  virtual ~Kind() = default;
+  /// Short name for messages and `restore --plan`: "pipe", "TCP socket".
+  virtual const char* name() const = 0;
+
+  // ---- dump
+  /// Whether this open file is of this kind. Kinds are asked in the order of the registry.
+  virtual bool match(const OpenFile& file) const = 0;
+  /// Fills everything of the entry but `id` of the entry itself (set by the caller; copy it into the sub-message).
+  /// Throws Error(unsupported) naming file.describe() when a state cannot be kept.
+  virtual void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) = 0;
+  /// Called once after every file was dumped; for what needs the whole picture (pipe data, peers outside the tree).
+  virtual void finish_dump(DumpContext&) {}
+
+  // ---- restore
+  /// Whether this entry of files.img is of this kind.
+  virtual bool owns(const pb::file_entry& entry) const = 0;
+  /// One line for `restore --plan`.
+  virtual std::string describe(const pb::file_entry& entry) const = 0;
+  /// Opens the description in the engine and hands it to ctx.provide(); may provide others at the same time
+  /// (both ends of a pipe). Not called for an id that was provided already.
+  virtual void open(const pb::file_entry& entry, RestoreContext& ctx) = 0;
+  /// Called once after every file is open, still before the tree exists (queued data, locks by description).
+  virtual void finish_restore(RestoreContext&) {}
+  /// Whether emit() must be called for this entry in one of the tasks that hold it.
+  virtual bool needs_task(const pb::file_entry&) const { return false; }
+  /// Adds records to that task's program (epoll targets, owners, POSIX locks).
+  virtual void emit(const pb::file_entry&, TaskStage&) {}
+};
+
+/// The kinds in the order in which they are asked (engine/registry.cpp).
+std::vector<std::unique_ptr<Kind>> make_kinds();
+
+}  // namespace nsr

@@ -1,0 +1,32 @@
+// Command line options that matter to open files and sockets, decoded once by engine/cli.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace nsr {
+
+struct FileOptions {
+  bool shell_job = false;
+  bool tcp_established = false;
+  bool tcp_close = false;
+  bool skip_in_flight = false;
+  bool file_locks = false;
+  bool link_remap = false;
+  bool ext_unix_sk = false;
+  bool evasive_devices = false;
+  bool skip_file_rwx_check = false;
+  bool force_irmap = false;
+  std::vector<std::string> irmap_scan_paths;
+  uint64_t ghost_limit = 1 << 20;            ///< bytes of allocated blocks of a deleted file
+  bool ghost_fiemap = true;
+  bool validate_build_id = true;             ///< --file-validation buildid (default) or filesize
+  std::vector<std::string> external;         ///< --external texts in the order given; the last one wins
+  std::map<std::string, int> inherit_fd;     ///< --inherit-fd: key -> descriptor number in the engine
+  std::set<uint32_t> ext_unix_inodes;        ///< inodes named with -x
+};
+
+}  // namespace nsr
