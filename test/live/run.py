@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""Runs one live-test victim in one flavour:  run.py --build BUILD NAME FLAVOUR
+
+Flavours
+  none    no dump at all: shows that the victim itself is right
+  freeze  SIGSTOP and SIGCONT instead of a dump
+  leave   ns-engine dump --leave-running; the victim goes on and must not have noticed
+  host    dump, then ns-engine restore -d
+  ns      dump, occupy all ids of the tree on the host, then ns-restore -d
+
+Directives, comment lines at the head of victims/NAME.c
+  // engine: OPTIONS    added to dump and restore          // dump: OPTIONS     // restore: OPTIONS
+  // rounds: N          dump and restore N times before the victim verifies (default 1)
+  // flavours: A B ...  ctest runs only these (used by CMakeLists.txt)
+  // timeout: S         limit for each wait, seconds (default 20)
+  // ignore: REGEX      snapshot keys that may change; repeatable
+  // leaders: any       not every process's leader waits with victim_wait()
+  // terminal           the victim gets a pseudo-terminal as its controlling one and as stdin, stdout, stderr
+
+Exit status: 0 passed, 77 skipped, 1 failed (what failed and the ends of the logs are printed).
+"""
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+import tempfile
+import shutil
+
+import snapshot
+from live import Failed, Log, Runner, Skipped
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Directives:
+    def __init__(self, source):
+        self.engine, self.dump, self.restore, self.ignore = [], [], [], []
+        self.rounds, self.timeout, self.terminal, self.leaders = 1, 20.0, False, None
+        with open(source) as f:
+            for line in f:
+                if not line.startswith("//"):
+                    break
+                key, _, value = line[2:].strip().partition(":")
+                value = value.strip()
+                if key in ("engine", "dump", "restore"):
+                    setattr(self, key, getattr(self, key) + shlex.split(value))
+                elif key == "rounds":
+                    self.rounds = int(value)
+                elif key == "timeout":
+                    self.timeout = float(value)
+                elif key == "leaders":
+                    self.leaders = value
+                elif key == "ignore":
+                    self.ignore.append(value)
+                elif key == "terminal":
+                    self.terminal = True
+
+
+def run(runner, flavour, rounds):
+    runner.start()
+    for n in range(rounds if flavour not in ("none",) else 1):
+        runner.wait_settled()
+        before = runner.snapshot()
+        if flavour == "freeze":
+            runner.freeze()
+        elif flavour == "leave":
+            runner.dump(n, "--leave-running")
+        elif flavour in ("host", "ns"):
+            runner.dump(n)
+            runner.wait_gone()
+            runner.restore(n, in_namespace=flavour == "ns")
+        if flavour != "none":
+            runner.wait_settled()
+            runner.compare(before, runner.snapshot(), n)
+    runner.go()
+    runner.finish()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--keep", action="store_true", help="keep the run directory")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("name")
+    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns"))
+    args = parser.parse_args()
+    directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
+    if args.rounds:
+        directives.rounds = args.rounds
+    directory = tempfile.mkdtemp(prefix=f"live.{args.name}.")
+    os.chmod(directory, 0o777)
+    log = Log(args.verbose)
+    runner = Runner(args.build, args.name, directory, directives, log)
+    status = 1
+    try:
+        run(runner, args.flavour, directives.rounds)
+        print(f"{args.name} {args.flavour}: passed; {log.times()}")
+        status = 0
+    except Skipped as e:
+        print(f"{args.name} {args.flavour}: skipped: {e}")
+        status = 77
+    except Failed as e:
+        print(f"{args.name} {args.flavour}: FAILED: {e}")
+        runner.print_tails()
+    finally:
+        runner.clean()
+        if args.keep:
+            print("kept", directory)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""What the kernel shows of a process tree from outside, in a form that can be compared before and after a restore.
+
+Everything is keyed by the ids the tree itself sees (last column of NSpid), so a host tree and one in a pid namespace compare.
+Numbers that no restore can keep (inodes of pipes and sockets, mount ids) are replaced by their order of appearance.
+"""
+import os
+import re
+import signal
+
+STATUS = ("Name Umask Tgid Uid Gid Groups NSpgid NSsid VmStk VmLck SigPnd ShdPnd SigBlk SigIgn SigCgt CapInh CapPrm CapEff "
+          "CapBnd CapAmb NoNewPrivs Seccomp Seccomp_filters Speculation_Store_Bypass SpeculationIndirectBranch "
+          "THP_enabled untag_mask x86_Thread_features x86_Thread_features_locked Cpus_allowed Mems_allowed").split()
+# proc(5), /proc/PID/stat, numbered from 1
+STAT = {"comm": 2, "priority": 18, "nice": 19, "startcode": 26, "endcode": 27, "startstack": 28, "exit_signal": 38,
+        "rt_priority": 40, "policy": 41, "start_data": 45, "end_data": 46, "start_brk": 47, "arg_start": 48, "arg_end": 49,
+        "env_start": 50, "env_end": 51}
+FILES = ("limits", "cmdline", "environ", "comm", "oom_score_adj", "coredump_filter", "personality", "loginuid", "cgroup", "auxv")
+GO_BIT = 1 << (signal.SIGRTMIN + 14 - 1)
+LINKS = ("cwd", "root", "exe")
+FDINFO_SKIP = ("mnt_id", "ino", "eventfd-id", "scm_fds")
+
+
+def read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read().decode("latin-1")
+    except OSError as e:
+        return f"<{e.strerror}>"
+
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError as e:
+        return f"<{e.strerror}>"
+
+
+def status_of(path):
+    return dict(line.split(":", 1) for line in read(path + "/status").splitlines() if ":" in line)
+
+
+def inner(status, key):
+    return status.get(key, "0").split()[-1]
+
+
+def tree_of(root):
+    """Host pids of root and all its descendants, parents first."""
+    found, queue = [], [root]
+    while queue:
+        pid = queue.pop(0)
+        found.append(pid)
+        for tid in threads_of(pid):
+            queue += [int(c) for c in read(f"/proc/{pid}/task/{tid}/children").split() if c.isdigit()]
+    return found
+
+
+def threads_of(pid):
+    try:
+        return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return []
+
+
+def all_ids(root):
+    """Every process and thread id of the tree as the host sees it."""
+    return sorted({tid for pid in tree_of(root) for tid in threads_of(pid)} | set(tree_of(root)))
+
+
+def inner_id(path):
+    return inner(status_of(path), "NSpid")
+
+
+def stat_fields(path):
+    text = read(path + "/stat")
+    close = text.rfind(")")
+    if close < 0:
+        return {}
+    fields = [text[:text.find(" ")], text[text.find("(") + 1:close]] + text[close + 2:].split()
+    return {name: fields[number - 1] for name, number in STAT.items() if number <= len(fields)}
+
+
+class Namer:
+    """Gives pipes, sockets and the like names by order of appearance."""
+
+    def __init__(self):
+        self.names = {}
+
+    def name(self, target):
+        m = re.fullmatch(r"(pipe|socket|mnt|net|pid):\[(\d+)\]", target)
+        if not m:
+            return target
+        return self.names.setdefault(target, f"{m[1]}:[#{len(self.names)}]")
+
+
+def fdinfo(path):
+    lines = []
+    for line in read(path).splitlines():
+        key = line.split(":", 1)[0]
+        if key in FDINFO_SKIP:
+            continue
+        line = re.sub(r"\b(ino|sdev):[0-9a-f]+", r"\1:*", line) if key == "tfd" else line
+        lines.append(" ".join(line.split()))
+    return "; ".join(sorted(lines))
+
+
+def maps_of(pid):
+    """maps without inode columns of objects that have no stable one."""
+    lines = []
+    for line in read(f"/proc/{pid}/maps").splitlines():
+        parts = line.split(None, 5)
+        name = parts[5] if len(parts) > 5 else ""
+        device = f"{parts[3]} {parts[4]}" if name.startswith("/") and "(deleted)" not in name else ""
+        lines.append(f"{parts[0]} {parts[1]} {parts[2]} {device} {name}")
+    return "\n".join(lines)
+
+
+def task_state(letter):
+    """Running and all kinds of sleeping are one; stopped, traced and zombie are states of their own."""
+    return letter if letter in "TtZX" else "run"
+
+
+def snapshot(root):
+    """dict key -> text for the whole tree; keys read like 'pid 12 tid 13 status Umask'."""
+    out, namer = {}, Namer()
+    for pid in tree_of(root):
+        p = f"/proc/{pid}"
+        status = status_of(p)
+        if not status:
+            continue
+        me = f"pid {inner(status, 'NSpid')}"
+        zombie = status.get("State", "").strip().startswith("Z")
+        out[f"{me} tgid pgid sid"] = " ".join(inner(status, k) for k in ("NStgid", "NSpgid", "NSsid"))
+        if pid != root:
+            out[f"{me} parent"] = inner(status_of(f"/proc/{status['PPid'].strip()}"), "NSpid")
+        if zombie:
+            out[f"{me} zombie"] = read(p + "/stat").split()[-1]
+            out[f"{me} comm"] = read(p + "/comm")
+        else:
+            process(out, namer, me, p, pid)
+        for tid in threads_of(pid):
+            thread(out, me, f"{p}/task/{tid}")
+    return out
+
+
+def process(out, namer, me, p, pid):
+    for name in FILES:
+        out[f"{me} {name}"] = read(f"{p}/{name}")
+    for name in LINKS:
+        out[f"{me} {name}"] = link(f"{p}/{name}")
+    out[f"{me} timers"] = re.sub(r"(pid\.)\d+", r"\1*", read(f"{p}/timers"))
+    out[f"{me} timers"] = re.sub(r"signal: (\d+)/[0-9a-fx]+", r"signal: \1", out[f"{me} timers"])
+    out[f"{me} slack"] = read(f"{p}/timerslack_ns")
+    out[f"{me} maps"] = maps_of(pid)
+    try:
+        fds = sorted(int(f) for f in os.listdir(p + "/fd"))
+    except OSError:
+        fds = []
+    for fd in fds:
+        out[f"{me} fd {fd}"] = namer.name(link(f"{p}/fd/{fd}"))
+        out[f"{me} fd {fd} info"] = fdinfo(f"{p}/fdinfo/{fd}")
+
+
+def thread(out, me, path):
+    status = status_of(path)
+    if not status:
+        return
+    who = f"{me} tid {inner(status, 'NSpid')}"
+    state = task_state(status["State"].strip()[0])
+    out[f"{who} state"] = state
+    if state == "Z":
+        return
+    for key in STATUS:
+        if key in status:
+            value = status[key].strip()
+            if key == "SigBlk":  # sigwaitinfo unblocks the go signal while it waits
+                value = f"{int(value, 16) & ~GO_BIT:016x}"
+            out[f"{who} status {key}"] = value.split()[-1] if key.startswith("NS") else inner(status, "NStgid") if key == "Tgid" else value
+    for key, value in stat_fields(path).items():
+        out[f"{who} stat {key}"] = value
+    out[f"{who} comm"] = read(path + "/comm")
+    out[f"{who} attr"] = read(path + "/attr/current")
+
+
+def differences(before, after, ignore=()):
+    """Lines that tell what differs. ignore: regular expressions of keys that the victim says may change."""
+    lines = []
+    for key in sorted(set(before) | set(after)):
+        a, b = before.get(key, "<absent>"), after.get(key, "<absent>")
+        if a == b or any(re.search(r, key) for r in ignore):
+            continue
+        if "\n" in a or "\n" in b:
+            left, right = a.splitlines(), b.splitlines()
+            lines += [f"{key}: - {x}" for x in left if x not in right][:8]
+            lines += [f"{key}: + {x}" for x in right if x not in left][:8]
+            if set(left) == set(right):
+                lines.append(f"{key}: other order")
+        else:
+            lines.append(f"{key}: before {a!r} after {b!r}")
+    return lines
