@@ -16,25 +16,25 @@ namespace {
 const Logger log("images");
 constexpr size_t kBuffer = 64 << 10;
 
-void write_all(int fd, const std::string& name, const void* bytes, size_t n) {
-  if (!write_exact(fd, bytes, n))
-    throw_errno(Failure::io, name, format("%zu bytes cannot be written", n), errno ? errno : EIO,
-                errno == ENOSPC || errno == EDQUOT ? "make room on that file system" : "");
-}
-
 }  // namespace
 
 ImageWriter::State::~State() {
   if (finished) return;
   try {
-    finish();
+    if (!failed) finish();
   } catch (const std::exception& e) {
-    if (ledger) {
-      ledger->lost = name;
-      ledger->open -= finished ? 0 : 1;
-    }
     log.error("%s", e.what());
   }
+  if (!finished && ledger) ledger->open--;
+}
+
+void ImageWriter::State::write_all(const void* bytes, size_t n) {
+  if (write_exact(fd.get(), bytes, n)) return;
+  int err = errno ? errno : EIO;
+  failed = true;
+  if (ledger) ledger->lost = name;
+  throw_errno(Failure::io, name, format("%zu bytes cannot be written", n), err,
+              err == ENOSPC || err == EDQUOT ? "make room on that file system" : "");
 }
 
 void ImageWriter::State::start() {
@@ -52,14 +52,14 @@ void ImageWriter::State::start() {
 void ImageWriter::State::put(const void* bytes, size_t n) {
   if (buffer.size() + n > kBuffer) flush();
   if (n >= kBuffer)
-    write_all(fd.get(), name, bytes, n);
+    write_all(bytes, n);
   else
     buffer.append(static_cast<const char*>(bytes), n);
 }
 
 void ImageWriter::State::flush() {
   if (buffer.empty()) return;
-  write_all(fd.get(), name, buffer.data(), buffer.size());
+  write_all(buffer.data(), buffer.size());
   buffer.clear();
 }
 

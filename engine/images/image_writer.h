@@ -21,11 +21,13 @@ struct ImageWriter::State {
   std::string buffer;
   bool started = false;  ///< the header is in the buffer or in the file
   bool finished = false;
+  bool failed = false;  ///< bytes were lost; said once
   std::shared_ptr<WriterLedger> ledger;
 
   ~State();
   void start();
   void put(const void* bytes, size_t n);
+  void write_all(const void* bytes, size_t n);
   void flush();
   void finish();
 };

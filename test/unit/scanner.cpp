@@ -4,7 +4,7 @@
 
 using nsr::Scanner;
 
-TEST_CASE("base scanner gives lines without their newline") {
+TEST_CASE("base: scanner gives lines without their newline") {
   Scanner in("one\n\nthree");
   CHECK(in.line() == "one");
   CHECK(in.line() == "");
@@ -13,7 +13,7 @@ TEST_CASE("base scanner gives lines without their newline") {
   CHECK(in.done());
 }
 
-TEST_CASE("base scanner leaves the cursor alone when nothing matches") {
+TEST_CASE("base: scanner leaves the cursor alone when nothing matches") {
   Scanner in("12ab cd");
   CHECK_FALSE(in.literal("13"));
   CHECK_FALSE(in.until('!'));
@@ -27,7 +27,7 @@ TEST_CASE("base scanner leaves the cursor alone when nothing matches") {
   CHECK_FALSE(in.character());
 }
 
-TEST_CASE("base scanner refuses numbers that do not fit") {
+TEST_CASE("base: scanner refuses numbers that do not fit") {
   CHECK(Scanner("18446744073709551615").number() == UINT64_MAX);
   CHECK_FALSE(Scanner("18446744073709551616").number());
   CHECK(Scanner("-9223372036854775808").integer() == INT64_MIN);
@@ -36,7 +36,7 @@ TEST_CASE("base scanner refuses numbers that do not fit") {
   CHECK_FALSE(Scanner("").number());
 }
 
-TEST_CASE("base scanner until consumes the stop character") {
+TEST_CASE("base: scanner until consumes the stop character") {
   Scanner in("Name:\tx y");
   CHECK(in.until(':') == "Name");
   CHECK(in.rest() == "\tx y");
