@@ -33,7 +33,7 @@ Fdinfo parse_fdinfo(std::string_view text) {
     if (key == "pos") {
       info.pos = only<int64_t>(value);
       required.seen(0);
-    } else if (key == "flags" && !value.rest().empty() && value.rest()[0] == '\t') {
+    } else if (key == "flags") {
       info.flags = only<uint32_t>(value, 8);
       required.seen(1);
     } else if (key == "mnt_id") {

@@ -73,7 +73,7 @@ struct SmapsEntry {
 
 /// Flag of a two-letter code; no value when unknown.
 std::optional<VmFlag> vm_flag(std::string_view code);
-/// "rd wr mr mw me ac", in the order above, then `unknown`.
+/// "rd wr mr mw me ac", in the order above.
 std::string vm_flags_text(uint64_t flags);
 
 /// Throws Error(environment) for a text that is not smaps.
