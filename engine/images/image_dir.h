@@ -32,6 +32,7 @@ enum class Img {
   mountpoints, tmpfs_dev, autofs, binfmt_misc, ifaddr, route, route6, rule, iptables, ip6tables, nftables, netns_ct,
   netns_exp, stats, irmap_cache,
   task_ext,  // ours (nsr-task-<pid>), optional on read
+  sk_ext,    // ours (nsr-sk), optional on read
   // legacy, read only
   reg_files, ext_files, ns_files, eventfd, eventpoll, eventpoll_tfd, signalfd, inotify, inotify_wd, fanotify,
   fanotify_mark, pipes, fifo, unixsk, inetsk, packetsk, netlinksk, tty_files, tunfile, timerfd, bpfmap_file, vmas,

@@ -68,6 +68,7 @@ constexpr ImageType kTypes[] = {
     {Img::irmap_cache, service, none, 0x57004059, "irmap-cache", ""},
     // Ours. No .img suffix: tools that decode every *.img of a directory stop at a magic that they do not know.
     {Img::task_ext, common, decimal, 0x4e535254, "nsr-task-", ""},
+    {Img::sk_ext, common, none, 0x4e53534b, "nsr-sk", ""},
     {Img::reg_files, common, none, 0x50363636, "reg-files", ".img"},
     {Img::ext_files, common, none, 0x59255641, "ext-files", ".img"},
     {Img::ns_files, common, none, 0x61394011, "ns-files", ".img"},

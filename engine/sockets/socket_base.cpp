@@ -36,7 +36,7 @@ void set_int_option(int fd, int level, int name, int value, const char* words, c
     throw_errno(Failure::environment, object, format("setting %s to %d", words, value), errno);
 }
 
-void set_status_flags(int fd, uint32_t flags, const std::string& object) {
+void set_socket_flags(int fd, uint32_t flags, const std::string& object) {
   if (flags & O_NONBLOCK && fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
     throw_errno(Failure::environment, object, "setting O_NONBLOCK", errno);
 }

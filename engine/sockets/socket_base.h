@@ -27,7 +27,7 @@ std::optional<int> int_option(int fd, int level, int name);
 void set_int_option(int fd, int level, int name, int value, const char* words, const std::string& object);
 
 /// F_SETFL with the bits of `flags` that a socket keeps (O_NONBLOCK, O_ASYNC is set with its owner).
-void set_status_flags(int fd, uint32_t flags, const std::string& object);
+void set_socket_flags(int fd, uint32_t flags, const std::string& object);
 
 /// getsockname or getpeername with its length; length 0 when the kernel refuses.
 struct SocketAddress {

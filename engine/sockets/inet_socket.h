@@ -1,0 +1,36 @@
+// IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite, raw and ICMP.
+#pragma once
+
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/descriptors/kind.h"
+#include "engine/sockets/socket_base.h"
+
+namespace nsr {
+
+class InetKind : public Kind {
+ public:
+  const char* name() const override { return "IP socket"; }
+  bool match(const OpenFile& file) const override;
+  void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
+  bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::INETSK; }
+  std::string describe(const pb::file_entry& entry) const override;
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override;
+  /// Sockets start to listen when all are bound, and get their real SO_REUSEADDR, filters and shutdown halves then.
+  void finish_restore(RestoreContext& ctx) override;
+
+ private:
+  /// A new socket to compare options with, one a kind.
+  int fresh(const pb::inet_sk_entry& sk, const std::string& object);
+  uint8_t shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk);
+
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, UniqueFd> fresh_;
+  std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
+  std::vector<uint32_t> opened_;
+  SocketExtras extras_;
+};
+
+}  // namespace nsr
