@@ -88,6 +88,8 @@ class Runner:
         os.mkfifo(fifo)
         os.chmod(fifo, 0o666)
         reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.close(os.open(os.path.join(self.dir, "result"), os.O_CREAT | os.O_WRONLY, 0o666))
+        os.chmod(os.path.join(self.dir, "result"), 0o666)  # tasks of any user write to it
         work = os.path.join(self.dir, "cwd")
         os.mkdir(work)
         os.chmod(work, 0o777)
