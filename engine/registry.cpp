@@ -1,12 +1,20 @@
 // The one table that names all kinds of open files, in the order in which they are asked.
 #include "engine/descriptors/kind.h"
+#include "engine/files/kinds.h"
 #include "engine/sockets/kinds.h"
 
 namespace nsr {
 
 std::vector<std::unique_ptr<Kind>> make_kinds() {
   std::vector<std::unique_ptr<Kind>> kinds;
-  kinds.push_back(make_inet_kind());
+  auto add = [&](std::unique_ptr<Kind> kind) { kinds.push_back(with_owner(std::move(kind))); };
+  add(make_eventfd_kind());
+  add(make_epoll_kind());
+  add(make_pipe_kind());
+  add(make_tty_kind());
+  add(make_inet_kind());
+  add(make_regular_kind());  // whatever has a path: behind the kinds that have one too
+  add(make_unknown_kind());  // matches everything
   return kinds;
 }
 

@@ -2,6 +2,7 @@
 // engine/registry.cpp. A Kind object lives for one dump or one restore, so it may keep what it learns in members.
 #pragma once
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -13,26 +14,28 @@
 #include "engine/base/ids.h"
 #include "engine/base/unique_fd.h"
 #include "engine/trace/program.h"
+#undef sigmask  // an old macro of <signal.h>, here the name of a field of a message
 #include "fdinfo.pb.h"
 
 namespace nsr {
 
-class ImageDir;       // engine/images/image_dir.h: opens images for reading and writing
-struct FileOptions;   // engine/descriptors/options.h: the command line options that matter to files and sockets
+class ImageDir;      // engine/images/image_dir.h: opens images for reading and writing
+struct FileOptions;  // engine/descriptors/options.h: the command line options that matter to files and sockets
 
 /// One open file of a frozen task as /proc shows it: a descriptor (fd >= 0) or a file reached through map_files, exe,
 /// cwd or root (fd -1).
 struct OpenFile {
-  HostPid pid;             ///< the task it is looked at through
-  NsPid nspid;             ///< the same in the images
-  int fd = -1;             ///< descriptor number in that task, or -1
-  std::string proc_path;   ///< "/proc/4711/fd/7", "/proc/4711/map_files/a-b", "/proc/4711/cwd": stat, readlink and open work
-  std::string link;        ///< what readlink says: "/etc/passwd", "socket:[88]", "/tmp/x (deleted)"
-  struct stat st {};       ///< of the file itself
-  std::string fdinfo;      ///< whole text of /proc/PID/fdinfo/FD; empty when fd is -1
-  uint64_t pos = 0;        ///< fdinfo "pos:"
-  uint32_t flags = 0;      ///< fdinfo "flags:" without O_CLOEXEC; for a mapping O_RDONLY or O_RDWR
-  int mnt_id = -1;         ///< fdinfo "mnt_id:"
+  HostPid pid;  ///< the task it is looked at through
+  NsPid nspid;  ///< the same in the images
+  int fd = -1;  ///< descriptor number in that task, or -1
+  std::string
+      proc_path;      ///< "/proc/4711/fd/7", "/proc/4711/map_files/a-b", "/proc/4711/cwd": stat, readlink and open work
+  std::string link;   ///< what readlink says: "/etc/passwd", "socket:[88]", "/tmp/x (deleted)"
+  struct stat st {};  ///< of the file itself
+  std::string fdinfo;  ///< whole text of /proc/PID/fdinfo/FD; empty when fd is -1
+  uint64_t pos = 0;    ///< fdinfo "pos:"
+  uint32_t flags = 0;  ///< fdinfo "flags:" without O_CLOEXEC; for a mapping O_RDONLY or O_RDWR
+  int mnt_id = -1;     ///< fdinfo "mnt_id:"
   bool cloexec = false;
 
   /// "pid 4711 fd 7 socket:[88]", for errors.
@@ -83,14 +86,21 @@ class RestoreContext {
   virtual bool has_holder(uint32_t file_id) const = 0;
 };
 
+/// The same when all tasks of the tree exist, held by the engine.
+class LateContext : public RestoreContext {
+ public:
+  /// The task or thread as the engine's /proc shows it; nothing when the tree has no such id.
+  virtual std::optional<HostPid> host_pid(NsPid pid) const = 0;
+};
+
 /// A place in the program of one task that holds the file, after all its descriptors are in place and all tasks exist;
 /// credentials are still the engine's.
 struct TaskStage {
   Program& program;
   Arena& arena;
-  NsPid pid;                                    ///< the task that runs this
-  int fd;                                       ///< number of the file in that task
-  const std::vector<pb::fdinfo_entry>& table;   ///< the task's whole descriptor table
+  NsPid pid;                                   ///< the task that runs this
+  int fd;                                      ///< number of the file in that task
+  const std::vector<pb::fdinfo_entry>& table;  ///< the task's whole descriptor table
 };
 
 /// One kind of open file.
@@ -123,6 +133,16 @@ class Kind {
   virtual bool needs_task(const pb::file_entry&) const { return false; }
   /// Adds records to that task's program (epoll targets, owners, POSIX locks).
   virtual void emit(const pb::file_entry&, TaskStage&) {}
+  /// Adds records to the program of every task, after all emit() of that task; stage.fd is -1. For state that belongs
+  /// to a task and not to an open file: POSIX locks, the controlling terminal.
+  virtual void emit_task(TaskStage&) {}
+
+  // ---- files that can only be opened once the tree exists (pidfd, /proc/PID of a member, a member's namespace)
+  /// Whether open_late() is called for this entry instead of open().
+  virtual bool is_late(const pb::file_entry&) const { return false; }
+  /// Opens the description in the engine and hands it to ctx.provide(), when all tasks exist and before any emit().
+  /// The caller puts it into the tables of the tasks that hold it.
+  virtual void open_late(const pb::file_entry&, LateContext&) {}
 };
 
 /// The kinds in the order in which they are asked (engine/registry.cpp).

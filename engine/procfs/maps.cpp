@@ -1,5 +1,7 @@
 #include "engine/procfs/maps.h"
 
+#include <algorithm>
+
 #include "engine/procfs/lines.h"
 
 namespace nsr::procfs {
@@ -53,7 +55,7 @@ MapsEntry parse_maps_line(std::string_view line) {
 
 std::vector<MapsEntry> parse_maps(std::string_view text) {
   std::vector<MapsEntry> vmas;
-  vmas.reserve(text.size() / 48 + 1);  // the shortest line of a 64-bit task is about that long
+  vmas.reserve(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')));
   Lines lines(kKind, text);
   while (auto line = lines.next()) {
     MapsEntry vma = parse_maps_line(*line);

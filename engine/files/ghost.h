@@ -1,0 +1,40 @@
+// Files without a name: their content travels in ghost-file-<id>.img (dump) and comes back as a file that is made,
+// filled and unlinked (restore). Regular files with holes kept, directories, symbolic links, FIFOs and devices.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "engine/base/unique_fd.h"
+#include "engine/descriptors/kind.h"
+
+namespace nsr {
+
+class GhostDump {
+ public:
+  /// Id of the ghost image of this nameless file, written at the first call for its inode. Throws Error(unsupported)
+  /// when its allocated blocks exceed --ghost-limit.
+  uint32_t ghost_id(const OpenFile& file, DumpContext& ctx);
+
+ private:
+  std::map<std::pair<dev_t, ino_t>, uint32_t> ids_;
+};
+
+class GhostRestore {
+ public:
+  /// An O_PATH view of the ghost, to be opened again through /proc/self/fd. The first call for an id makes it: under
+  /// the name it had when that is free, else under NAME.cr.<id>.ghost; its name is gone again when this returns.
+  /// Throws Error(environment) and leaves no name behind when that fails.
+  int handle(uint32_t ghost_id, const std::string& name, RestoreContext& ctx);
+  /// Opens it with these open(2) flags.
+  UniqueFd open(uint32_t ghost_id, const std::string& name, int flags, RestoreContext& ctx);
+
+ private:
+  std::map<uint32_t, UniqueFd> handles_;
+};
+
+}  // namespace nsr

@@ -1,0 +1,166 @@
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/files/common.h"
+#include "engine/files/ghost.h"
+#include "engine/images/image_dir.h"
+#include "ghost-file.pb.h"
+
+namespace nsr {
+namespace {
+
+constexpr size_t kBuffer = 256 * 1024;
+
+/// Names made for a ghost; they go with this object.
+class Names {
+ public:
+  ~Names() {
+    if (!path_.empty()) ::unlinkat(AT_FDCWD, path_.c_str(), directory_ ? AT_REMOVEDIR : 0);
+    for (auto p = parents_.rbegin(); p != parents_.rend(); ++p) ::rmdir(p->c_str());
+  }
+
+  /// Directories of the path that are gone too, made again for the moment.
+  void make_parents(const std::string& path, const std::string& object) {
+    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      std::string parent = path.substr(0, slash);
+      if (::mkdir(parent.c_str(), 0700) == 0)
+        parents_.push_back(parent);
+      else if (errno != EEXIST && errno != EISDIR && errno != EROFS)
+        throw_errno(Failure::environment, object, "directory " + parent + " cannot be made", errno);
+    }
+  }
+
+  /// Runs make(path) under the wanted name, or under a second one when the first is taken.
+  template <class Make>
+  const std::string& create(const std::string& wanted, uint32_t id, bool directory, const std::string& object,
+                            Make make) {
+    std::string other = wanted + format(".cr.%x.ghost", id);
+    for (const std::string& path : {wanted, other}) {
+      if (make(path.c_str())) {
+        path_ = path;
+        directory_ = directory;
+        return path_;
+      }
+      if (errno != EEXIST) break;
+    }
+    throw_errno(Failure::environment, object, "the deleted file " + wanted + " cannot be made again", errno);
+  }
+
+ private:
+  std::string path_;
+  bool directory_ = false;
+  std::vector<std::string> parents_;
+};
+
+void fill_range(ImageReader& in, int fd, uint64_t at, uint64_t length, const std::string& object) {
+  std::string buffer(std::min<uint64_t>(kBuffer, length), '\0');
+  while (length > 0) {
+    size_t n = std::min<uint64_t>(buffer.size(), length);
+    in.raw(buffer.data(), n);
+    if (!pwrite_exact(fd, buffer.data(), n, static_cast<off_t>(at)))
+      throw_errno(Failure::environment, object, "its content cannot be written", errno);
+    at += n;
+    length -= n;
+  }
+}
+
+void fill(ImageReader& in, const pb::ghost_file_entry& entry, int fd, const std::string& object) {
+  if (!entry.chunks()) {
+    fill_range(in, fd, 0, in.left(), object);
+    return;
+  }
+  if (!entry.has_size()) throw Error(Failure::image, in.name(), "has chunks but no size");
+  if (entry.size() > INT64_MAX || ::ftruncate(fd, static_cast<off_t>(entry.size())) != 0)
+    throw_errno(Failure::environment, object, "its size cannot be set", errno);
+  pb::ghost_chunk_entry chunk;
+  while (in.next(chunk)) {
+    if (chunk.off() > entry.size() || chunk.len() > entry.size() - chunk.off())
+      throw Error(Failure::image, in.name(), "a chunk lies outside of the file");
+    if (chunk.len() > in.left()) throw Error(Failure::image, in.name(), "ends in the middle of a chunk");
+    fill_range(in, fd, chunk.off(), chunk.len(), object);
+  }
+}
+
+bool make_node(const char* path, const pb::ghost_file_entry& e) {
+  switch (e.mode() & S_IFMT) {
+    case S_IFREG: {
+      UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      return static_cast<bool>(fd);
+    }
+    case S_IFDIR:
+      return ::mkdir(path, 0700) == 0;
+    case S_IFLNK:
+      return ::symlink(e.symlnk_target().c_str(), path) == 0;
+    case S_IFIFO:
+    case S_IFCHR:
+    case S_IFBLK:
+      return ::mknod(path, (e.mode() & S_IFMT) | 0600, e.rdev()) == 0;
+    default:
+      errno = EINVAL;
+      return false;
+  }
+}
+
+void set_attributes(const char* path, const pb::ghost_file_entry& e, const std::string& object) {
+  if (::lchown(path, e.uid(), e.gid()) != 0)
+    throw_errno(Failure::environment, object, format("its owner %u:%u cannot be set", e.uid(), e.gid()), errno);
+  if ((e.mode() & S_IFMT) != S_IFLNK && ::chmod(path, e.mode() & 07777) != 0)
+    throw_errno(Failure::environment, object, format("its mode 0%o cannot be set", e.mode()), errno);
+  if (!e.has_atim() || !e.has_mtim()) return;
+  auto time = [](const pb::timeval& t) {
+    return timespec{static_cast<time_t>(t.tv_sec()), static_cast<long>(t.tv_usec() % 1000000) * 1000};
+  };
+  timespec times[2] = {time(e.atim()), time(e.mtim())};
+  if (::utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) != 0)
+    throw_errno(Failure::environment, object, "its times cannot be set", errno);
+}
+
+UniqueFd make_ghost(uint32_t id, const std::string& name, ImageReader& in) {
+  std::string object = format("deleted file %s (ghost %x)", name.c_str(), id);
+  if (name.empty() || name[0] != '/') throw Error(Failure::image, object, "its path is not absolute");
+  pb::ghost_file_entry entry;
+  in.one(entry);
+  Names names;
+  names.make_parents(name, object);
+  const std::string& path =
+      names.create(name, id, S_ISDIR(entry.mode()), object, [&](const char* p) { return make_node(p, entry); });
+  if (S_ISREG(entry.mode())) {
+    // closed again before anybody executes it: a writer would make that ETXTBSY
+    UniqueFd content(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!content) throw_errno(Failure::environment, object, "cannot be opened", errno);
+    fill(in, entry, content.get(), object);
+  }
+  set_attributes(path.c_str(), entry, object);
+  UniqueFd handle(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!handle) throw_errno(Failure::environment, object, "cannot be opened", errno);
+  return handle;
+}
+
+}  // namespace
+
+int GhostRestore::handle(uint32_t id, const std::string& name, RestoreContext& ctx) {
+  auto at = handles_.find(id);
+  if (at == handles_.end()) {
+    ImageReader in = ctx.images().require(Img::ghost_file, id);
+    at = handles_.emplace(id, make_ghost(id, name, in)).first;
+  }
+  return at->second.get();
+}
+
+UniqueFd GhostRestore::open(uint32_t id, const std::string& name, int flags, RestoreContext& ctx) {
+  int seen = handle(id, name, ctx);
+  std::string object = format("deleted file %s (ghost %x)", name.c_str(), id);
+  // O_NOFOLLOW would stop at the /proc link; an O_PATH view of a symbolic link cannot be had that way, only copied
+  struct stat st {};
+  if (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode)) return duplicate(seen, object);
+  return reopen(seen, flags & ~O_NOFOLLOW, object);
+}
+
+}  // namespace nsr

@@ -1,0 +1,21 @@
+// Factories of the kinds of this room, in no order: engine/registry.cpp says in which one they are asked.
+#pragma once
+
+#include <memory>
+
+#include "engine/descriptors/kind.h"
+
+namespace nsr {
+
+std::unique_ptr<Kind> make_eventfd_kind();
+std::unique_ptr<Kind> make_epoll_kind();
+std::unique_ptr<Kind> make_pipe_kind();
+std::unique_ptr<Kind> make_tty_kind();
+std::unique_ptr<Kind> make_regular_kind();
+/// Matches everything, refuses to dump it with the reason that is known for its type. Must be the last one.
+std::unique_ptr<Kind> make_unknown_kind();
+
+/// Adds what every kind has in common (owner and signal of F_SETOWN/F_SETSIG, O_ASYNC) to a kind.
+std::unique_ptr<Kind> with_owner(std::unique_ptr<Kind> kind);
+
+}  // namespace nsr

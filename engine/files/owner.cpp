@@ -1,0 +1,139 @@
+// F_SETOWN, F_SETSIG and O_ASYNC of any kind, set in a task that holds the file: the owner must exist, its number is
+// of that task's pid namespace, and O_ASYNC remembers the number of the descriptor it was set through (si_fd).
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+#include "engine/files/kinds.h"
+
+namespace nsr {
+namespace {
+
+struct Common {
+  const pb::fown_entry* owner = nullptr;
+  uint32_t flags = 0;
+};
+
+template <class Message>
+Common of(const Message& m) {
+  return {&m.fown(), m.flags()};
+}
+
+Common common_part(const pb::file_entry& e) {
+  switch (e.type()) {
+    case pb::REG:
+      return of(e.reg());
+    case pb::PIPE:
+      return of(e.pipe());
+    case pb::INETSK:
+      return of(e.isk());
+    case pb::UNIXSK:
+      return of(e.usk());
+    case pb::EVENTFD:
+      return of(e.efd());
+    case pb::EVENTPOLL:
+      return of(e.epfd());
+    case pb::INOTIFY:
+      return of(e.ify());
+    case pb::SIGNALFD:
+      return of(e.sgfd());
+    case pb::PACKETSK:
+      return of(e.psk());
+    case pb::TTY:
+      return of(e.tty());
+    case pb::FANOTIFY:
+      return of(e.ffy());
+    case pb::NETLINKSK:
+      return of(e.nlsk());
+    case pb::TIMERFD:
+      return of(e.tfd());
+    case pb::MEMFD:
+      return of(e.memfd());
+    case pb::BPFMAP:
+      return of(e.bpf());
+    case pb::PIDFD:
+      return of(e.pidfd());
+    default:
+      return {};
+  }
+}
+
+bool has_owner(const pb::fown_entry& o) { return o.pid() != 0 || o.signum() != 0; }
+
+/// struct f_owner_ex of fcntl(2).
+struct OwnerEx {
+  int32_t type;
+  int32_t pid;
+};
+
+void emit_owner(const pb::fown_entry& owner, TaskStage& stage) {
+  Program& p = stage.program;
+  if (owner.signum() != 0) {
+    p.call(SYS_fcntl, stage.fd, F_SETSIG, owner.signum());
+    p.note(format("fd %d: signal %u by F_SETSIG", stage.fd, owner.signum()));
+  }
+  if (owner.pid() == 0) return;
+  // The kernel keeps the ids of whoever calls F_SETOWN and later checks the signal against them. The saved id stays
+  // root's, so the way back is open.
+  bool other_user = owner.uid() != 0 || owner.euid() != 0;
+  if (other_user) {
+    p.call(SYS_setresuid, owner.uid(), owner.euid(), 0);
+    p.note(format("fd %d: owner set as uid %u euid %u", stage.fd, owner.uid(), owner.euid()));
+  }
+  OwnerEx ex{static_cast<int32_t>(owner.pid_type()), static_cast<int32_t>(owner.pid())};
+  p.call(SYS_fcntl, stage.fd, F_SETOWN_EX, stage.arena.put(ex));
+  p.note(format("fd %d: owner %s %u by F_SETOWN", stage.fd,
+                ex.type == F_OWNER_TID   ? "thread"
+                : ex.type == F_OWNER_PID ? "process"
+                                         : "process group",
+                owner.pid()));
+  if (other_user) {
+    p.call(SYS_setresuid, 0, 0, 0);
+    p.note("back to the engine's user ids");
+  }
+}
+
+class WithOwner final : public Kind {
+ public:
+  explicit WithOwner(std::unique_ptr<Kind> kind) : kind_(std::move(kind)) {}
+
+  const char* name() const override { return kind_->name(); }
+  bool match(const OpenFile& file) const override { return kind_->match(file); }
+  void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override { kind_->dump(file, entry, ctx); }
+  void finish_dump(DumpContext& ctx) override { kind_->finish_dump(ctx); }
+  bool owns(const pb::file_entry& entry) const override { return kind_->owns(entry); }
+  std::string describe(const pb::file_entry& entry) const override { return kind_->describe(entry); }
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override { kind_->open(entry, ctx); }
+  void finish_restore(RestoreContext& ctx) override { kind_->finish_restore(ctx); }
+  void emit_task(TaskStage& stage) override { kind_->emit_task(stage); }
+  bool is_late(const pb::file_entry& entry) const override { return kind_->is_late(entry); }
+  void open_late(const pb::file_entry& entry, LateContext& ctx) override { kind_->open_late(entry, ctx); }
+
+  bool needs_task(const pb::file_entry& entry) const override {
+    Common c = common_part(entry);
+    return kind_->needs_task(entry) || (c.owner && (has_owner(*c.owner) || (c.flags & FASYNC)));
+  }
+
+  void emit(const pb::file_entry& entry, TaskStage& stage) override {
+    if (kind_->needs_task(entry)) kind_->emit(entry, stage);
+    Common c = common_part(entry);
+    if (!c.owner) return;
+    // first O_ASYNC: a terminal makes the caller its owner then, which the recorded owner replaces
+    if (c.flags & FASYNC) {
+      stage.program.call(SYS_fcntl, stage.fd, F_SETFL,
+                         c.flags & (FASYNC | O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME));
+      stage.program.note(format("fd %d: O_ASYNC", stage.fd));
+    }
+    if (has_owner(*c.owner)) emit_owner(*c.owner, stage);
+  }
+
+ private:
+  std::unique_ptr<Kind> kind_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kind> with_owner(std::unique_ptr<Kind> kind) { return std::make_unique<WithOwner>(std::move(kind)); }
+
+}  // namespace nsr

@@ -1,0 +1,151 @@
+// pipe(2): both ends in any number of descriptions, contents, capacity, packet mode, ends that are closed for good.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/descriptors/options.h"
+#include "engine/files/common.h"
+#include "engine/files/kinds.h"
+#include "engine/files/pipe_data.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("files");
+
+std::string key_of(uint32_t pipe_id) { return format("pipe:[%u]", pipe_id); }
+
+/// Whether somebody holds the other end, whoever that is (pipe(7): POLLHUP without writers, POLLERR without readers).
+bool other_end_open(int fd) {
+  pollfd p{fd, POLLIN | POLLOUT, 0};
+  return ::poll(&p, 1, 0) >= 0 && (p.revents & (POLLHUP | POLLERR)) == 0;
+}
+
+class Pipe final : public Kind {
+ public:
+  const char* name() const override { return "pipe"; }
+  bool match(const OpenFile& file) const override {
+    return S_ISFIFO(file.st.st_mode) && file.link.compare(0, 6, "pipe:[") == 0;
+  }
+
+  void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override {
+    entry.set_type(pb::PIPE);
+    pb::pipe_entry& e = *entry.mutable_pipe();
+    e.set_id(entry.id());
+    e.set_pipe_id(static_cast<uint32_t>(file.st.st_ino));
+    e.set_flags(file.flags);
+    UniqueFd fd = ctx.borrow(file);
+    *e.mutable_fown() = ctx.owner_of(fd.get());
+    note_end(e.pipe_id(), file, fd.get(), ctx);
+  }
+
+  void finish_dump(DumpContext& ctx) override {
+    for (const auto& [id, seen] : seen_) {
+      if (seen.reader && seen.writer) continue;
+      if (!seen.other_open) continue;
+      bool wanted = is_external(ctx.options(), key_of(id)) || ctx.options().inherit_fd.count(key_of(id)) > 0;
+      if (!wanted)
+        throw Error(
+            Failure::unsupported, seen.object,
+            format("its %s end is outside of the tree", seen.reader ? "write" : "read"),
+            "use --external '" + key_of(id) + "' here and --inherit-fd 'fd[N]:" + key_of(id) + "' at the restore");
+      write_pipe_outside(ctx.images().append(Img::pipes_data), id);
+    }
+  }
+
+  bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::PIPE && entry.has_pipe(); }
+  std::string describe(const pb::file_entry& entry) const override {
+    const char* end[] = {"read end", "write end", "both ends", "no end"};
+    return format("%s of %s", end[entry.pipe().flags() & O_ACCMODE], key_of(entry.pipe().pipe_id()).c_str());
+  }
+
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override {
+    const pb::pipe_entry& e = entry.pipe();
+    std::string object = image_object(key_of(e.pipe_id()).c_str(), entry.id());
+    int given = inherited(ctx.options(), key_of(e.pipe_id()));
+    if (given >= 0) {
+      ctx.provide(entry.id(), take_inherited(given, e, object));
+      return;
+    }
+    Ends& ends = ends_of(e.pipe_id(), object, ctx);
+    UniqueFd fd = take_end(ends, e.flags() & O_ACCMODE, object);
+    set_status_flags(fd.get(), e.flags(), object);
+    ctx.provide(entry.id(), std::move(fd));
+  }
+
+  /// Ends that no task holds are closed now: readers see end of file, writers EPIPE, as before.
+  void finish_restore(RestoreContext&) override { made_.clear(); }
+
+ private:
+  struct Seen {
+    bool reader = false, writer = false, peeked = false, other_open = false;
+    std::string object;
+  };
+  struct Ends {
+    UniqueFd reader, writer;  ///< kept for further descriptions of the same end
+    bool reader_given = false, writer_given = false;
+  };
+
+  void note_end(uint32_t id, const OpenFile& file, int fd, DumpContext& ctx) {
+    uint32_t mode = file.flags & O_ACCMODE;
+    Seen& seen = seen_[id];
+    seen.reader |= mode != O_WRONLY;
+    seen.writer |= mode != O_RDONLY;
+    seen.other_open |= other_end_open(fd);
+    if (seen.object.empty()) seen.object = file.describe();
+    if (mode == O_WRONLY || seen.peeked) return;
+    seen.peeked = true;
+    // the reader is what owns the content: with the read end outside of the tree it stays there
+    PipeContent content = peek_pipe(fd, file.describe());
+    write_pipe_content(ctx.images().append(Img::pipes_data), id, content);
+  }
+
+  UniqueFd take_inherited(int given, const pb::pipe_entry& e, const std::string& object) {
+    struct stat st {};
+    if (::fstat(given, &st) != 0)
+      throw_errno(Failure::environment, object, "the inherited descriptor is not open", errno);
+    // an own description, so that the flags of the caller's one are left alone
+    if (S_ISFIFO(st.st_mode)) return reopen(given, reopen_flags(e.flags()), object);
+    return duplicate(given, object);
+  }
+
+  Ends& ends_of(uint32_t id, const std::string& object, RestoreContext& ctx) {
+    auto [at, fresh] = made_.try_emplace(id);
+    if (!fresh) return at->second;
+    if (contents_.is_outside(id, ctx))
+      throw Error(Failure::environment, object, "its other end was outside of the tree at the dump",
+                  "give it with --inherit-fd 'fd[N]:" + key_of(id) + "'");
+    int fd[2];
+    if (::pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0) throw_errno(Failure::environment, object, "pipe2 failed", errno);
+    at->second.reader.reset(fd[0]);
+    at->second.writer.reset(fd[1]);
+    contents_.fill(id, fd[1], object, ctx);
+    return at->second;
+  }
+
+  /// The first description of an end is a duplicate of the one that pipe2 made, further ones are opened anew.
+  static UniqueFd take_end(Ends& ends, uint32_t mode, const std::string& object) {
+    bool write = mode == O_WRONLY;
+    int end = write ? ends.writer.get() : ends.reader.get();
+    bool& given = write ? ends.writer_given : ends.reader_given;
+    if (mode == O_RDWR || given) return reopen(end, static_cast<int>(mode) | O_NONBLOCK, object);
+    given = true;
+    return duplicate(end, object);
+  }
+
+  std::map<uint32_t, Seen> seen_;
+  std::map<uint32_t, Ends> made_;
+  PipeContents contents_{Img::pipes_data};
+};
+
+}  // namespace
+
+std::unique_ptr<Kind> make_pipe_kind() { return std::make_unique<Pipe>(); }
+
+}  // namespace nsr

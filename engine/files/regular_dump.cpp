@@ -1,0 +1,161 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/descriptors/options.h"
+#include "engine/files/build_id.h"
+#include "engine/files/regular.h"
+#include "engine/images/image_dir.h"
+#include "remap-file-path.pb.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("files");
+constexpr std::string_view kDeleted = " (deleted)";
+
+bool strip_deleted(std::string& path) {
+  if (path.size() <= kDeleted.size() || !std::string_view(path).ends_with(kDeleted)) return false;
+  path.resize(path.size() - kDeleted.size());
+  return true;
+}
+
+std::string external_name(const OpenFile& file) {
+  return format("file[%x:%lx]", static_cast<unsigned>(file.mnt_id), static_cast<unsigned long>(file.st.st_ino));
+}
+
+std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+void check_device(const OpenFile& file) {
+  if (file.flags & O_PATH) return;
+  const char* refusal = nullptr;
+  if (S_ISBLK(file.st.st_mode)) refusal = "it is a block device: what it holds is state of this host";
+  if (S_ISCHR(file.st.st_mode)) refusal = device_refusal(file.st.st_rdev, file.link);
+  if (refusal)
+    throw Error(Failure::unsupported, file.describe(), refusal,
+                "name it with --external " + external_name(file) + " and give it back with --inherit-fd");
+}
+
+}  // namespace
+
+Regular::~Regular() {
+  // a dump that did not come to its end leaves no names behind
+  for (const std::string& path : made_links_)
+    if (::unlink(path.c_str()) != 0) log.error("%s cannot be removed: %m", path.c_str());
+}
+
+bool Regular::match(const OpenFile& file) const {
+  if (file.link.empty() || file.link[0] != '/') return false;
+  if (file.flags & O_PATH) return true;
+  return S_ISREG(file.st.st_mode) || S_ISDIR(file.st.st_mode) || S_ISCHR(file.st.st_mode) || S_ISBLK(file.st.st_mode);
+}
+
+bool Regular::leads_to(const OpenFile& file, const std::string& path) {
+  struct stat st {};
+  std::string here = paths_.from_engine(file.pid, path);
+  return ::lstat(here.c_str(), &st) == 0 && st.st_dev == file.st.st_dev && st.st_ino == file.st.st_ino;
+}
+
+void Regular::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
+  entry.set_type(pb::REG);
+  pb::reg_file_entry& reg = *entry.mutable_reg();
+  reg.set_id(entry.id());
+  reg.set_flags(file.flags);
+  reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
+  UniqueFd seen = ctx.borrow(file);
+  *reg.mutable_fown() = ctx.owner_of(seen.get());
+  if (is_external(ctx.options(), external_name(file))) {
+    reg.set_name(external_name(file));
+    reg.set_ext(true);
+    return;
+  }
+  check_device(file);
+  reg.set_name(name_of(file, entry.id(), ctx));
+  dump_content_marks(file, seen.get(), reg, ctx);
+}
+
+void Regular::dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx) {
+  reg.set_mode(file.st.st_mode);
+  if (!S_ISREG(file.st.st_mode)) return;
+  // a log that others may go on writing: nothing to compare with
+  bool log_file = (file.flags & O_ACCMODE) == O_WRONLY && (file.flags & O_APPEND);
+  if (!log_file) reg.set_size(static_cast<uint64_t>(file.st.st_size));
+  bool readable = (file.flags & O_ACCMODE) != O_WRONLY && !(file.flags & O_PATH) && !(file.flags & O_DIRECT);
+  if (!ctx.options().validate_build_id || !readable) return;
+  auto [at, fresh] = build_ids_.try_emplace(Inode(file.st.st_dev, file.st.st_ino));
+  if (fresh) at->second = read_build_id(borrowed);
+  for (uint32_t word : at->second) reg.add_build_id(word);
+}
+
+std::string Regular::name_of(const OpenFile& file, uint32_t id, DumpContext& ctx) {
+  std::string path = file.link;
+  if (leads_to(file, path)) return path;  // also a file whose real name ends in " (deleted)"
+  bool deleted = strip_deleted(path);
+  if (file.st.st_nlink == 0) {
+    dump_ghost(file, id, ctx);
+    return path;
+  }
+  struct stat st {};
+  bool taken = ::lstat(paths_.from_engine(file.pid, path).c_str(), &st) == 0;
+  if (S_ISCHR(file.st.st_mode) && ctx.options().evasive_devices && taken && S_ISCHR(st.st_mode) &&
+      st.st_rdev == file.st.st_rdev)
+    return path;
+  if (taken && !deleted)
+    throw Error(Failure::unsupported, file.describe(),
+                "its path leads to another file now: a mount covers it or the name was given to another file",
+                "unmount what covers it, or use --external " + external_name(file));
+  dump_link(file, path, id, ctx);
+  return path;
+}
+
+void Regular::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx) {
+  pb::remap_file_path_entry remap;
+  remap.set_orig_id(id);
+  remap.set_remap_id(ghost_dump_.ghost_id(file, ctx));
+  remap.set_remap_type(pb::GHOST);
+  ctx.images().append(Img::remap_fpath).write(remap);
+}
+
+void Regular::dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx) {
+  if (S_ISDIR(file.st.st_mode))
+    throw Error(Failure::unsupported, file.describe(), "its path does not lead to this directory any more",
+                "use --external " + external_name(file));
+  if (!ctx.options().link_remap)
+    throw Error(Failure::unsupported, file.describe(), "this name was removed, but the file has another one",
+                "use --link-remap to give it a temporary name");
+  auto [at, fresh] = links_.try_emplace(Inode(file.st.st_dev, file.st.st_ino));
+  if (fresh) {
+    at->second = ctx.new_file_id();
+    std::string link = directory_of(path) + format("link_remap.%u", at->second);
+    std::string here = paths_.from_engine(file.pid, link);
+    // AT_SYMLINK_FOLLOW through /proc needs CAP_DAC_READ_SEARCH or ownership (open(2)); a name that is taken by an
+    // older dump of the same id belongs to images that may still be wanted
+    if (::linkat(AT_FDCWD, file.proc_path.c_str(), AT_FDCWD, here.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      throw_errno(Failure::unsupported, file.describe(), "it cannot be linked as " + link, errno);
+    made_links_.push_back(here);
+    pb::file_entry target;
+    target.set_type(pb::REG);
+    target.set_id(at->second);
+    pb::reg_file_entry& reg = *target.mutable_reg();
+    reg.set_id(at->second);
+    reg.set_flags(O_RDONLY);
+    reg.set_pos(0);
+    *reg.mutable_fown() = no_owner();
+    reg.set_name(link);
+    reg.set_mode(file.st.st_mode);
+    ctx.add_file(target);
+  }
+  pb::remap_file_path_entry remap;
+  remap.set_orig_id(id);
+  remap.set_remap_id(at->second);
+  remap.set_remap_type(pb::LINKED);
+  ctx.images().append(Img::remap_fpath).write(remap);
+}
+
+void Regular::finish_dump(DumpContext&) { made_links_.clear(); }
+
+}  // namespace nsr

@@ -1,0 +1,35 @@
+#include "engine/files/task_paths.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+
+namespace nsr {
+
+const TaskPaths::View& TaskPaths::view_of(HostPid pid) {
+  auto [at, fresh] = views_.try_emplace(pid);
+  if (!fresh) return at->second;
+  auto theirs = read_link(format("/proc/%d/ns/mnt", pid.value));
+  auto ours = read_link("/proc/self/ns/mnt");
+  auto root = read_link(format("/proc/%d/root", pid.value));
+  if (!theirs || !ours || !root)
+    throw_errno(Failure::target, format("pid %d", pid.value), "its root or mount namespace cannot be read", errno);
+  at->second = {*theirs == *ours, *root};
+  return at->second;
+}
+
+std::string TaskPaths::from_engine(HostPid pid, const std::string& path) {
+  const View& view = view_of(pid);
+  if (view.same_namespace) return path;
+  std::string base = format("/proc/%d/root", pid.value);
+  if (view.root == "/") return base + path;
+  if (path == view.root) return base;
+  if (path.compare(0, view.root.size() + 1, view.root + "/") == 0) return base + path.substr(view.root.size());
+  throw Error(Failure::unsupported, format("pid %d file %s", pid.value, path.c_str()),
+              "lies outside of the task's root " + view.root + " in another mount namespace");
+}
+
+}  // namespace nsr

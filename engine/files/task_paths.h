@@ -1,0 +1,29 @@
+// Where a path of a task's mount namespace is found from the engine.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+
+#include "engine/base/ids.h"
+
+namespace nsr {
+
+/// Translates absolute paths as readlink of /proc/PID/fd shows them. Remembers what it learns about a task.
+class TaskPaths {
+ public:
+  /// A path that leads the engine to `path` of that task's mount namespace. When the task lives in another mount
+  /// namespace the way goes through /proc/PID/root. Throws Error(target) when the task is gone, Error(unsupported)
+  /// when a chroot in another mount namespace hides the path.
+  std::string from_engine(HostPid pid, const std::string& path);
+
+ private:
+  struct View {
+    bool same_namespace = false;
+    std::string root;  ///< the task's root as the link of /proc/PID/root shows it
+  };
+  const View& view_of(HostPid pid);
+
+  std::unordered_map<HostPid, View> views_;
+};
+
+}  // namespace nsr

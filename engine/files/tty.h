@@ -1,0 +1,73 @@
+// Terminals: pseudo-terminal pairs of the tree, and terminals from outside (--shell-job, --external tty[...]).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "engine/files/common.h"
+#include "engine/files/kinds.h"
+#include "tty.pb.h"
+
+namespace nsr {
+
+/// What a terminal's device number says.
+struct TtyNumber {
+  pb::TtyType type = pb::UNKNOWN;
+  bool master = false;
+  uint32_t index = 0;  ///< of a pty; a master's is not in its number
+};
+/// Nothing when it is not a terminal's number.
+std::optional<TtyNumber> tty_number(dev_t rdev);
+
+/// "tty[8803:1a]": how --external and --inherit-fd name a terminal (both numbers hexadecimal, as stat gives them).
+std::string tty_key(uint64_t rdev, uint64_t dev);
+
+class Tty final : public Kind {
+ public:
+  const char* name() const override { return "terminal"; }
+  bool match(const OpenFile& file) const override;
+  void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
+  void finish_dump(DumpContext& ctx) override;
+  bool owns(const pb::file_entry& entry) const override;
+  std::string describe(const pb::file_entry& entry) const override;
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override;
+  void finish_restore(RestoreContext& ctx) override;
+  void emit_task(TaskStage& stage) override;
+
+ private:
+  /// A pseudo-terminal that this restore made.
+  struct Pair {
+    UniqueFd master, slave;
+    bool master_given = false;
+    pb::tty_info_entry info;  ///< the better one of both ends' records
+  };
+  /// A slave or other terminal whose owner has not been seen yet, at dump.
+  struct Pending {
+    std::string object, key;
+    uint32_t index = 0;
+    bool pty = false;
+  };
+
+  // dump
+  void dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint32_t id, DumpContext& ctx);
+  uint32_t dump_path(const OpenFile& file, DumpContext& ctx);
+  void session_of(const OpenFile& file, int fd, const TtyNumber& number, pb::tty_info_entry& info, DumpContext& ctx);
+
+  // restore
+  void read_infos(RestoreContext& ctx);
+  const pb::tty_info_entry& info_of(const pb::file_entry& entry, RestoreContext& ctx);
+  bool has_master(uint32_t index, RestoreContext& ctx);
+  Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
+  UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object);
+
+  std::map<uint32_t, bool> dumped_;      ///< info id -> written
+  std::map<uint32_t, Pending> pending_;  ///< info id -> who must be explained at the end
+  std::map<uint32_t, bool> masters_;     ///< pty index -> its master is in the tree
+  std::map<uint32_t, pb::tty_info_entry> infos_;
+  bool infos_read_ = false;
+  std::map<uint32_t, Pair> pairs_;
+  std::map<uint32_t, uint32_t> slaves_;  ///< file id -> index of its pair
+};
+
+}  // namespace nsr

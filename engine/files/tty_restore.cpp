@@ -1,0 +1,262 @@
+#include <asm/termbits.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/descriptors/options.h"
+#include "engine/files/tty.h"
+#include "engine/images/image_dir.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("files");
+constexpr int kMostTries = 4096;  // pseudo-terminals opened on the way to a wanted index
+
+struct termios unpack(const pb::termios_entry& e) {
+  struct termios t {};
+  t.c_iflag = e.c_iflag();
+  t.c_oflag = e.c_oflag();
+  t.c_cflag = e.c_cflag();
+  t.c_lflag = e.c_lflag();
+  t.c_line = static_cast<cc_t>(e.c_line());
+  for (size_t i = 0; i < sizeof t.c_cc; ++i) {
+    int word = static_cast<int>(i / 4);
+    if (word < e.c_cc_size()) t.c_cc[i] = static_cast<cc_t>(e.c_cc(word) >> (i % 4 * 8));
+  }
+  return t;
+}
+
+/// Settings of a terminal change under SIGTTOU blocked: else a caller in the background would be stopped by them.
+class BackgroundWrites {
+ public:
+  BackgroundWrites() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTOU);
+    ::pthread_sigmask(SIG_BLOCK, &set, &old_);
+  }
+  ~BackgroundWrites() { ::pthread_sigmask(SIG_SETMASK, &old_, nullptr); }
+
+ private:
+  sigset_t old_;
+};
+
+bool apply_settings(int fd, const pb::tty_info_entry& info) {
+  BackgroundWrites guard;
+  bool ok = true;
+  if (info.has_termios()) {
+    struct termios t = unpack(info.termios());
+    ok &= ::ioctl(fd, TCSETS, &t) == 0;
+  }
+  if (info.has_termios_locked()) {
+    struct termios t = unpack(info.termios_locked());
+    ok &= ::ioctl(fd, TIOCSLCKTRMIOS, &t) == 0;
+  }
+  if (info.has_winsize()) {
+    struct winsize w {};
+    w.ws_row = static_cast<unsigned short>(info.winsize().ws_row());
+    w.ws_col = static_cast<unsigned short>(info.winsize().ws_col());
+    w.ws_xpixel = static_cast<unsigned short>(info.winsize().ws_xpixel());
+    w.ws_ypixel = static_cast<unsigned short>(info.winsize().ws_ypixel());
+    ok &= ::ioctl(fd, TIOCSWINSZ, &w) == 0;
+  }
+  return ok;
+}
+
+/// The pair with this index: the kernel gives the lowest free one, so those below are taken and let go of again.
+UniqueFd master_with_index(uint32_t index, const std::string& object) {
+  std::vector<UniqueFd> lower;
+  for (int i = 0; i < kMostTries; ++i) {
+    UniqueFd fd(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!fd) throw_errno(Failure::environment, object, "/dev/ptmx cannot be opened", errno);
+    uint32_t got = 0;
+    if (::ioctl(fd.get(), TIOCGPTN, &got) != 0)
+      throw_errno(Failure::environment, object, "the number of a pseudo-terminal cannot be read", errno);
+    if (got == index) return fd;
+    if (got > index) break;
+    lower.push_back(std::move(fd));
+  }
+  throw Error(Failure::environment, object, format("pseudo-terminal /dev/pts/%u is in use on this host", index),
+              "restore where that number is free, or in a mount namespace with its own /dev/pts");
+}
+
+bool is_master(const pb::tty_info_entry& info) { return major(info.rdev()) == 5 && minor(info.rdev()) == 2; }
+
+}  // namespace
+
+bool Tty::owns(const pb::file_entry& entry) const { return entry.type() == pb::TTY && entry.has_tty(); }
+
+std::string Tty::describe(const pb::file_entry& entry) const {
+  uint32_t id = entry.tty().tty_info_id();
+  return format("terminal, settings %u, flags 0%o", id, entry.tty().flags());
+}
+
+void Tty::read_infos(RestoreContext& ctx) {
+  infos_read_ = true;
+  for (auto& info : ctx.images().all<pb::tty_info_entry>(Img::tty_info)) {
+    uint32_t id = info.id();
+    if (!infos_.emplace(id, std::move(info)).second)
+      throw Error(Failure::image, image_name(Img::tty_info), format("has terminal %u twice", id));
+  }
+}
+
+const pb::tty_info_entry& Tty::info_of(const pb::file_entry& entry, RestoreContext& ctx) {
+  if (!infos_read_) read_infos(ctx);
+  auto at = infos_.find(entry.tty().tty_info_id());
+  if (at == infos_.end())
+    throw Error(Failure::image, image_object(name(), entry.id()),
+                format("%s has no terminal %u", image_name(Img::tty_info).c_str(), entry.tty().tty_info_id()));
+  return at->second;
+}
+
+bool Tty::has_master(uint32_t index, RestoreContext& ctx) {
+  if (masters_.empty()) {
+    masters_[UINT32_MAX] = false;  // looked for once
+    for (const pb::file_entry* e : ctx.entries()) {
+      if (!owns(*e)) continue;
+      const pb::tty_info_entry& info = info_of(*e, ctx);
+      if (is_master(info)) masters_[info.pty().index()] = true;
+    }
+  }
+  auto at = masters_.find(index);
+  return at != masters_.end() && at->second;
+}
+
+Tty::Pair& Tty::pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx) {
+  uint32_t index = info.pty().index();
+  auto [at, fresh] = pairs_.try_emplace(index);
+  Pair& pair = at->second;
+  if (!fresh) return pair;
+  // without a master in the tree it was hung up: any number will do, nobody can find it by its name
+  bool hung_up = !has_master(index, ctx);
+  if (hung_up)
+    pair.master.reset(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  else
+    pair.master = master_with_index(index, object);
+  int unlocked = 0;
+  if (!pair.master || ::ioctl(pair.master.get(), TIOCSPTLCK, &unlocked) != 0)
+    throw_errno(Failure::environment, object, "a pseudo-terminal cannot be made", errno);
+  pair.slave.reset(::ioctl(pair.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!pair.slave) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
+  pair.info = info;
+  for (const auto& [id, other] : infos_)
+    if (other.has_pty() && other.pty().index() == index && (is_master(other) || !pair.info.has_termios()))
+      pair.info = other;
+  if (!hung_up && !apply_settings(pair.slave.get(), pair.info))
+    throw_errno(Failure::environment, object, "its settings cannot be set", errno);
+  if (info.has_uid() && info.has_gid() && !is_master(info) && ::fchown(pair.slave.get(), info.uid(), info.gid()) != 0)
+    throw_errno(Failure::environment, object, "the slave's owner cannot be set", errno);
+  return pair;
+}
+
+/// The terminal of whoever started the restore.
+UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object) {
+  UniqueFd fd;
+  for (int std_fd : {0, 1, 2}) {
+    if (fd || !::isatty(std_fd)) continue;
+    fd.reset(::open(format("/proc/self/fd/%d", std_fd).c_str(), reopen_flags(flags)));
+    if (!fd) fd = duplicate(std_fd, object);
+  }
+  if (!fd) fd.reset(::open("/dev/tty", reopen_flags(flags)));
+  if (!fd)
+    throw_errno(Failure::environment, object, "there is no terminal to restore it on", errno,
+                "start the restore from a terminal");
+  if (!apply_settings(fd.get(), info))
+    log.warn("%s: not all settings of the terminal could be set: %m", object.c_str());
+  return fd;
+}
+
+void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
+  const pb::tty_info_entry& info = info_of(entry, ctx);
+  std::string object = image_object(name(), entry.id());
+  std::string key = tty_key(info.rdev(), info.dev());
+  uint32_t flags = entry.tty().flags();
+  if (int given = inherited(ctx.options(), key); given >= 0) {
+    ctx.provide(entry.id(), duplicate(given, object));
+    return;
+  }
+  if (info.type() == pb::EXT_TTY)
+    throw Error(Failure::environment, object, "was outside of the tree at the dump",
+                "give it with --inherit-fd 'fd[N]:" + key + "'");
+  bool pty = info.type() == pb::PTY && info.has_pty();
+  bool hung_up = pty && !is_master(info) && !info.has_termios();
+  if (!pty || (!has_master(info.pty().index(), ctx) && !hung_up)) {
+    if (!ctx.options().shell_job)
+      throw Error(Failure::environment, object, "its other side was outside of the tree at the dump",
+                  "use --shell-job, or --inherit-fd 'fd[N]:" + key + "'");
+    ctx.provide(entry.id(), open_callers(info, flags, object));
+    return;
+  }
+  Pair& pair = pair_of(info, object, ctx);
+  UniqueFd fd;
+  if (is_master(info)) {
+    // a second open of /dev/ptmx is another pair: a master has one description
+    if (pair.master_given)
+      throw Error(Failure::image, object, format("the master of /dev/pts/%u is there twice", info.pty().index()));
+    pair.master_given = true;
+    fd = duplicate(pair.master.get(), object);
+  } else {
+    fd.reset(::ioctl(pair.master.get(), TIOCGPTPEER, reopen_flags(flags)));
+    if (!fd) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
+    slaves_[entry.id()] = info.pty().index();
+  }
+  set_status_flags(fd.get(), flags, object);
+  ctx.provide(entry.id(), std::move(fd));
+}
+
+/// What would get in the way of opening the slaves comes last; then masters that no task holds go, which hangs up.
+void Tty::finish_restore(RestoreContext&) {
+  for (auto& [index, pair] : pairs_) {
+    std::string object = format("/dev/pts/%u", index);
+    int on = 1;
+    for (const auto& [id, info] : infos_) {
+      if (!info.has_pty() || info.pty().index() != index) continue;
+      int end = is_master(info) ? pair.master.get() : pair.slave.get();
+      bool ok = true;
+      if (info.packet_mode()) ok &= ::ioctl(end, TIOCPKT, &on) == 0;
+      if (info.locked()) ok &= ::ioctl(end, TIOCSPTLCK, &on) == 0;
+      if (info.exclusive()) ok &= ::ioctl(end, TIOCEXCL) == 0;
+      if (!ok) throw_errno(Failure::environment, object, "packet mode, lock or exclusive use cannot be set", errno);
+    }
+    pair.slave.reset();
+    pair.master.reset();
+  }
+}
+
+/// The leader of a session takes its terminal, through a descriptor of its own.
+void Tty::emit_task(TaskStage& stage) {
+  for (const auto& [index, pair] : pairs_) {
+    if (pair.info.sid() == 0 || static_cast<int32_t>(pair.info.sid()) != stage.pid.value) continue;
+    int fd = -1;
+    for (const auto& f : stage.table)
+      if (auto at = slaves_.find(f.id()); at != slaves_.end() && at->second == index) fd = static_cast<int>(f.fd());
+    if (fd < 0) {
+      log.warn("pid %d: has no descriptor of /dev/pts/%u, which therefore is not its controlling terminal any more",
+               stage.pid.value, index);
+      continue;
+    }
+    Program& p = stage.program;
+    p.call(SYS_ioctl, fd, TIOCSCTTY, 0);
+    p.note(format("fd %d: /dev/pts/%u as controlling terminal", fd, index));
+    if (pair.info.pgrp() == 0) continue;
+    int32_t group = static_cast<int32_t>(pair.info.pgrp());
+    p.allow(SYS_ioctl, fd, TIOCSPGRP, stage.arena.put(group));  // ESRCH: the group had no member left
+    p.note(format("fd %d: foreground group %d", fd, group));
+  }
+}
+
+std::unique_ptr<Kind> make_tty_kind() { return std::make_unique<Tty>(); }
+
+}  // namespace nsr
