@@ -1,0 +1,15 @@
+// One function a command. Each returns the exit status of the program or throws Error.
+#pragma once
+
+#include "engine/cli/options.h"
+
+namespace nsr {
+
+int command_dump(const Options& options);
+int command_restore(const Options& options);
+int command_check(const Options& options);
+
+/// Parses, prepares, runs the command, reports a failure once; returns the exit status. args: without argv[0].
+int run_engine(const std::vector<std::string>& args);
+
+}  // namespace nsr

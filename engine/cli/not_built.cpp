@@ -1,0 +1,99 @@
+// What the command line knows and the engine cannot do yet. The two tables only shrink: build a function, drop its row.
+#include <algorithm>
+#include <string>
+
+#include "engine/base/error.h"
+#include "engine/cli/parse.h"
+
+namespace nsr {
+namespace {
+
+constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages, Command::page_server, Command::service,
+                                          Command::swrk,     Command::dedup,      Command::cpuinfo,     Command::unlock};
+
+struct Row {
+  const char* option;
+  const char* commands;           ///< D dump, R restore, C check: where the option matters
+  const char* harmless = "";      ///< values, comma separated, that ask for nothing beyond what is there
+};
+
+constexpr Row options_not_built[] = {
+    {"log-pid", "R"},
+    {"libdir", "DR"},
+    {"stream", "DR"},
+    {"tree", "C"},
+    {"exec-cmd", "R"},
+    {"freeze-cgroup", "DR"},
+    {"track-mem", "D"},
+    {"prev-images-dir", "D"},
+    {"auto-dedup", "DR"},
+    {"page-server", "D"},
+    {"ps-socket", "D"},
+    {"lazy-pages", "DR"},
+    {"tls", "D"},
+    {"root", "R"},
+    {"ext-unix-sk", "DR"},
+    {"tcp-established", "DR"},
+    {"tcp-close", "DR"},
+    {"skip-in-flight", "D"},
+    {"network-lock", "D", "skip,none"},
+    {"file-locks", "DR"},
+    {"force-irmap", "D"},
+    {"irmap-scan-path", "D"},
+    {"ext-mount-map", "DR"},
+    {"enable-external-sharing", "DR"},
+    {"enable-external-masters", "DR"},
+    {"skip-mnt", "D"},
+    {"enable-fs", "DR"},
+    {"mntns-compat-mode", "R"},
+    {"allow-uprobes", "DR"},
+    {"join-ns", "R"},
+    {"empty-ns", "DR"},
+    {"veth-pair", "R"},
+    {"weak-sysctls", "R"},
+    {"manage-cgroups", "DR", "ignore,none"},
+    {"cgroup-root", "DR"},
+    {"cgroup-props", "D"},
+    {"cgroup-props-file", "D"},
+    {"cgroup-dump-controller", "D"},
+    {"cgroup-yard", "DR"},
+    {"lsm-profile", "R"},
+    {"lsm-mount-context", "R"},
+    {"cpu-cap", "DR"},
+    {"unprivileged", "DR"},
+};
+
+char letter_of(Command command) {
+  switch (command) {
+    case Command::dump: return 'D';
+    case Command::restore: return 'R';
+    case Command::check: return 'C';
+    default: return '-';
+  }
+}
+
+bool harmless(const Row& row, const std::string& value) {
+  return !value.empty() && ("," + std::string(row.harmless) + ",").find("," + value + ",") != std::string::npos;
+}
+
+}  // namespace
+
+void refuse_not_built(const Options& options) {
+  std::string command = command_name(options.command);
+  if (std::ranges::find(commands_not_built, options.command) != std::end(commands_not_built))
+    throw Error(Failure::not_built, "command " + command, "is not built yet");
+  for (const Row& row : options_not_built) {
+    if (std::string(row.commands).find(letter_of(options.command)) == std::string::npos) continue;
+    std::string name = std::string("--") + row.option;
+    bool asked = false;  // the last one counts: --no-NAME takes it back
+    for (const std::string& given : options.given) {
+      if (given == name) asked = true;
+      if (given == std::string("--no-") + row.option) asked = false;
+      if (given.starts_with(name + "=")) asked = !harmless(row, given.substr(name.size() + 1));
+    }
+    if (asked)
+      throw Error(Failure::not_built, "option " + name, "is not built yet for " + command, "leave it out");
+  }
+}
+
+}  // namespace nsr
