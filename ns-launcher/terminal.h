@@ -1,0 +1,40 @@
+// The caller's terminal, lent to the restored tree with --shell-job.
+#pragma once
+
+#include <sys/types.h>
+#include <termios.h>
+
+#include <optional>
+
+#include "engine/base/unique_fd.h"
+
+namespace nsr::launcher {
+
+/// Lends the controlling terminal as a job-control shell does: the foreground group and the terminal's modes change
+/// hands together. Without a controlling terminal every call does nothing. SIGTTOU must be blocked.
+class Terminal {
+ public:
+  Terminal() = default;
+  /// Opens /dev/tty and notes the modes that the caller's shell will want back.
+  static Terminal open();
+  Terminal(Terminal&&) = default;
+  Terminal& operator=(Terminal&&) = default;
+  ~Terminal() { take_back(); }
+
+  /// True when our own process group is in the foreground.
+  bool is_ours() const;
+  bool is_lent() const { return lent_; }
+  /// If we are in the foreground, puts a group of our session there. modes: true = set the modes it had when the
+  /// terminal was taken back last. A group of another session leaves all as it is.
+  void lend(pid_t group);
+  /// Puts our own group into the foreground and sets the caller's modes; those of the tree are kept for the next
+  /// lend().
+  void take_back();
+
+ private:
+  UniqueFd tty_;
+  bool lent_ = false;
+  std::optional<termios> callers_, trees_;
+};
+
+}  // namespace nsr::launcher
