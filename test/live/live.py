@@ -1,16 +1,13 @@
 """One victim's life under the live tests: start, dump, restore, verify, clean up. run.py says in which order."""
 import ctypes
-import fcntl
 import os
-import pty
-import re
 import select
 import signal
 import subprocess
-import termios
 import time
 
 import snapshot
+import terminal
 
 GO = signal.SIGRTMIN + 14
 PR_SET_CHILD_SUBREAPER = 36
@@ -52,7 +49,7 @@ class Runner:
         self.root = 0          # the root task's pid as this process sees it
         self.statuses = {}     # wait statuses of all that was reaped
         self.occupier = None
-        self.master = -1
+        self.shell = None
         self.blocked = []      # (inner tid, syscall number) that must be inside that call before a dump
         self.words = []
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -116,21 +113,13 @@ class Runner:
                 self.blocked += [(words[i], words[i + 1]) for i in range(1, len(words) - 1, 2)]
 
     def spawn(self, argv, work):
-        slave = os.open("/dev/null", os.O_RDWR)
+        environment = {"PATH": "/usr/bin:/bin", "LANG": "C", "VICTIM": self.name}
         if self.directives.terminal:
-            os.close(slave)
-            self.master, slave = pty.openpty()
-            os.set_inheritable(self.master, False)
-
-        def setup():
-            os.setsid()
-            if self.directives.terminal:
-                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        child = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=work, preexec_fn=setup, close_fds=True,
-                                 env={"PATH": "/usr/bin:/bin", "LANG": "C", "VICTIM": self.name})
+            self.shell = terminal.Shell()
+            return self.shell.spawn(argv, work, environment, wait=False)
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, cwd=work, start_new_session=True, env=environment)
         child.returncode = 0  # this class reaps it
-        os.close(slave)
         return child.pid
 
     def ended_early(self):
@@ -202,6 +191,12 @@ class Runner:
     def engine(self, what, argv, n):
         output = os.path.join(self.dir, f"{what}.{n}.output")
         begin = time.monotonic()
+        if self.shell:
+            code = self.shell.spawn(argv, self.dir, {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}, wait=True)
+            self.log.step(what, time.monotonic() - begin)
+            if code != 0:
+                raise Failed(f"{what} round {n} ended with {code}")
+            return
         with open(output, "wb") as out:
             try:
                 child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir, start_new_session=True)
@@ -319,5 +314,5 @@ class Runner:
                 except ProcessLookupError:
                     pass
             time.sleep(0.002)
-        if self.master >= 0:
-            os.close(self.master)
+        if self.shell:
+            self.shell.close()

@@ -15,15 +15,13 @@ Directives, comment lines at the head of victims/NAME.c
   // timeout: S         limit for each wait, seconds (default 20)
   // ignore: REGEX      snapshot keys that may change; repeatable
   // leaders: any       not every process's leader waits with victim_wait()
-  // terminal           the victim gets a pseudo-terminal as its controlling one and as stdin, stdout, stderr
+  // terminal           the victim and the engine run under a stand-in for an interactive shell, on its pseudo-terminal
 
 Exit status: 0 passed, 77 skipped, 1 failed (what failed and the ends of the logs are printed).
 """
 import argparse
 import os
-import re
 import shlex
-import signal
 import sys
 import tempfile
 import shutil

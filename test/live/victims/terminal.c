@@ -1,7 +1,8 @@
 // A controlling terminal from outside the tree, with --shell-job: settings, foreground group, and it still talks.
 // terminal
 // engine: --shell-job
-// ignore: fd . info
+// ignore: tgid pgid sid$
+// ignore: status NSsid$
 #include "victim.h"
 #include <sys/ioctl.h>
 #include <termios.h>
