@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 
 import snapshot
@@ -53,6 +54,8 @@ class Runner:
         self.blocked = []      # (inner tid, syscall number) that must be inside that call before a dump
         self.words = []
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        for stop in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(stop, lambda number, frame: sys.exit(128 + number))  # through all finally clauses
 
     # --- waiting -----------------------------------------------------------------------------------------------------
     def reap(self):

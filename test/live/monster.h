@@ -31,6 +31,11 @@ static void monster_on_signal(int signal) {
     else monster.ticks++;
 }
 
+// Half of the time, so that several monsters leave room on a small machine.
+static void monster_rest(void) {
+    nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
 static void monster_avx(void) {
     static uint64_t pattern[8] = {1, 2, 3, 4, 5, 6, 7, 0xdeadbeef};
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")) {
@@ -52,6 +57,7 @@ static void monster_avx(void) {
                          : "rcx", "rdx", "xmm3", "memory", "cc");
         CHECK(bad == 0, "zmm or mask registers: 0x%llx", (unsigned long long)bad);
         monster.count[MONSTER_AVX]++;
+        monster_rest();
     }
 }
 
@@ -102,6 +108,7 @@ static void monster_rseq(void) {
         wanted += !aborted;
         CHECK_EQ(counter, wanted);
         monster.count[MONSTER_RSEQ] = counter;
+        if (counter % 400 == 0) monster_rest();
     }
 }
 
@@ -146,7 +153,7 @@ static void monster_syscalls(void) {
         page[4096] = 1;
         CHECK(mprotect(page, 4096, PROT_NONE) == 0);
         CHECK(munmap(page, 65536) == 0);
-        monster.count[MONSTER_SYSCALL]++;
+        if (++monster.count[MONSTER_SYSCALL] % 50 == 0) monster_rest();
     }
 }
 
