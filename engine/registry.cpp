@@ -12,6 +12,7 @@ std::vector<std::unique_ptr<Kind>> make_kinds() {
   add(make_epoll_kind());
   add(make_pipe_kind());
   add(make_tty_kind());
+  add(make_unix_kind());
   add(make_inet_kind());
   add(make_regular_kind());  // whatever has a path: behind the kinds that have one too
   add(make_unknown_kind());  // matches everything

@@ -20,6 +20,14 @@
 #include "engine/images/image_dir.h"
 #include "inventory.pb.h"
 
+/// For kinds that only CAP_NET_ADMIN can look at.
+#define NSR_NEEDS_ROOT \
+  if (geteuid() != 0) { \
+    WARN("skipped: needs root"); \
+    return; \
+  } \
+  static_assert(true)
+
 namespace nsr::fake {
 
 using Kinds = std::vector<std::unique_ptr<Kind>>;

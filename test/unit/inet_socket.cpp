@@ -72,6 +72,7 @@ tcp_info info(int fd) {
 }  // namespace
 
 TEST_CASE("sockets: a TCP listener keeps address, backlog and options and accepts again") {
+  NSR_NEEDS_ROOT;
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   set(fd, SOL_SOCKET, SO_RCVBUF, 30000);
   set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -106,6 +107,7 @@ TEST_CASE("sockets: a TCP listener keeps address, backlog and options and accept
 }
 
 TEST_CASE("sockets: a group of SO_REUSEPORT listeners on IPv6 comes back whole") {
+  NSR_NEEDS_ROOT;
   std::vector<int> fds;
   sockaddr_in6 a{};
   a.sin6_family = AF_INET6;
@@ -127,6 +129,7 @@ TEST_CASE("sockets: a group of SO_REUSEPORT listeners on IPv6 comes back whole")
 }
 
 TEST_CASE("sockets: TCP sockets that are fresh, bound, or v4-mapped") {
+  NSR_NEEDS_ROOT;
   const int fresh = socket(AF_INET, SOCK_STREAM, 0), bound = socket(AF_INET, SOCK_STREAM, 0), mapped = socket(AF_INET6, SOCK_STREAM, 0);
   bind_to(bound, loopback());
   const uint16_t bound_port = port(bound);
@@ -144,6 +147,7 @@ TEST_CASE("sockets: TCP sockets that are fresh, bound, or v4-mapped") {
 }
 
 TEST_CASE("sockets: freebind, linger, timeouts and a classic filter") {
+  NSR_NEEDS_ROOT;
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   set(fd, IPPROTO_IP, IP_FREEBIND, 1);
   sockaddr_in a = loopback();
@@ -175,6 +179,7 @@ TEST_CASE("sockets: freebind, linger, timeouts and a classic filter") {
 }
 
 TEST_CASE("sockets: UDP connected, shut down, in a multicast group, and UDP-Lite") {
+  NSR_NEEDS_ROOT;
   const int fd = socket(AF_INET, SOCK_DGRAM, 0), lite = socket(AF_INET, SOCK_DGRAM, 136);
   bind_to(fd, loopback());
   const auto to = loopback(9);
@@ -201,6 +206,7 @@ TEST_CASE("sockets: UDP connected, shut down, in a multicast group, and UDP-Lite
 }
 
 TEST_CASE("sockets: a live TCP connection is refused by its addresses and the option is named") {
+  NSR_NEEDS_ROOT;
   const int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
   bind_to(listener, loopback());
   REQUIRE(listen(listener, 1) == 0);
