@@ -45,6 +45,7 @@ class FdSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex
 /// The process-wide log. The one exception to "no mutable globals": a log is asked for everywhere.
 struct Log {
   std::shared_ptr<spdlog::logger> out;
+  int fd = STDERR_FILENO;
   LogLevel level = LogLevel::warning;
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   std::string first_error;
@@ -103,11 +104,14 @@ void open_log(const std::string& file, LogLevel level) {
       throw_errno(Failure::io, "log file " + file, "cannot be opened", errno,
                   "name a writable file with -o or a writable directory with -W");
   }
+  log.fd = fd;
   log.out = std::make_shared<spdlog::logger>("engine", std::make_shared<FdSink>(UniqueFd(fd)));
   log.out->set_level(spdlog::level::trace);
 }
 
 LogLevel log_level() { return the_log().level; }
+
+int log_descriptor() { return the_log().fd; }
 
 std::string first_error_logged() { return the_log().first_error; }
 

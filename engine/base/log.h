@@ -13,6 +13,8 @@ enum class LogLevel : int { message = 0, error = 1, warning = 2, info = 3, debug
 /// Throws Error(io) when the file cannot be opened.
 void open_log(const std::string& file, LogLevel level);
 LogLevel log_level();
+/// The descriptor that the log is written to (hook programs get it as stdout and stderr).
+int log_descriptor();
 /// First line logged as an error since open_log(); empty when there was none (RPC's cr_errmsg).
 std::string first_error_logged();
 

@@ -15,7 +15,10 @@ using Texts = std::map<std::string, std::string& (*)(Options&)>;
 using Lists = std::map<std::string, std::vector<std::string>& (*)(Options&)>;
 using Actions = std::map<std::string, void (*)(const std::string& value, Options&)>;
 
-#define NSR_FIELD(name, type, member) {name, [](Options & o) -> type& { return o.member; }}
+#define NSR_FIELD(name, type, member)                  \
+  {                                                    \
+    name, [](Options& o) -> type& { return o.member; } \
+  }
 
 const Switches& switches() {
   static const Switches table = {
@@ -95,9 +98,7 @@ const Lists& lists() {
   return table;
 }
 
-int fd_value(const char* option, const std::string& v) {
-  return static_cast<int>(number_value(option, v, 0, INT_MAX));
-}
+int fd_value(const char* option, const std::string& v) { return static_cast<int>(number_value(option, v, 0, INT_MAX)); }
 
 void set_external_unix(const std::string& v, Options& o) {
   o.files.ext_unix_sk = true;
@@ -131,7 +132,8 @@ void set_veth_pair(const std::string& v, Options& o) {
 
 void set_lsm_profile(const std::string& v, Options& o) {
   if (!v.starts_with("apparmor:") && !v.starts_with("selinux:"))
-    throw UsageError("option --lsm-profile", "cannot take \"" + v + "\"", "write apparmor:NAME or selinux:LABEL", false);
+    throw UsageError("option --lsm-profile", "cannot take \"" + v + "\"", "write apparmor:NAME or selinux:LABEL",
+                     false);
   o.restore.lsm_profile = v;
 }
 
@@ -149,7 +151,11 @@ const Actions& actions() {
       {"port",
        [](auto& v, Options& o) { o.run.page_server.port = static_cast<uint16_t>(number_value("port", v, 1, 65535)); }},
       {"ps-socket", [](auto& v, Options& o) { o.run.page_server.socket = fd_value("ps-socket", v); }},
-      {"inherit-fd", [](auto& v, Options& o) { auto [key, fd] = inherit_fd_value(v); o.files.inherit_fd[key] = fd; }},
+      {"inherit-fd",
+       [](auto& v, Options& o) {
+         auto [key, fd] = inherit_fd_value(v);
+         o.files.inherit_fd[key] = fd;
+       }},
       {"ext-unix-sk", set_external_unix},
       {"network-lock", [](auto& v, Options& o) { o.network_lock = network_lock_value(v); }},
       {"ghost-limit", [](auto& v, Options& o) { o.files.ghost_limit = size_value("ghost-limit", v); }},
@@ -168,12 +174,15 @@ const Actions& actions() {
          o.run.cgroups.mode_given = true;
        }},
       {"cgroup-root", [](auto& v, Options& o) { o.run.cgroups.roots.push_back(cgroup_root_value(v)); }},
-      {"cpu-cap", [](auto& v, Options& o) { o.run.cpu_cap = {cpu_cap_value(v), true}; }},
+      {"cpu-cap",
+       [](auto& v, Options& o) {
+         o.run.cpu_cap = {cpu_cap_value(v), true};
+       }},
       {"lsm-profile", set_lsm_profile},
       {"all", [](auto&, Options& o) { o.check.extra = o.check.experimental = true; }},
       {"launcher-fd", [](auto& v, Options& o) { o.restore.launcher_fd = fd_value("launcher-fd", v); }},
       {"ms", [](auto&, Options&) { throw UsageError("option --ms", "no longer exists", "use --feature NAME", false); }},
-      {"config", [](auto&, Options&) {}},              // the three below act before anything is applied
+      {"config", [](auto&, Options&) {}},  // the three below act before anything is applied
       {"no-default-config", [](auto&, Options&) {}},
       {"help", [](auto&, Options&) {}},
       {"version", [](auto&, Options&) {}},

@@ -10,7 +10,8 @@ bool is_dump(const Options& o) { return o.command == Command::dump || o.command 
 
 void check_target(const Options& o) {
   if (is_dump(o) && o.target.tree == 0)
-    throw UsageError(std::string("command ") + command_name(o.command), "needs a process", "name it with -t PID", false);
+    throw UsageError(std::string("command ") + command_name(o.command), "needs a process", "name it with -t PID",
+                     false);
   if (o.command == Command::pre_dump && o.run.lazy_pages)
     throw UsageError("pre-dump", "cannot be combined with --lazy-pages", {}, false);
 }

@@ -12,8 +12,8 @@ enum class Need { must, extra, experimental };
 struct Feature {
   const char* name;
   Need need;
-  bool (*probe)();       ///< asks this kernel, leaves nothing behind; may throw Error(environment) when it cannot tell
-  const char* remedy;    ///< what to change when the answer is no
+  bool (*probe)();     ///< asks this kernel, leaves nothing behind; may throw Error(environment) when it cannot tell
+  const char* remedy;  ///< what to change when the answer is no
 };
 
 std::span<const Feature> feature_table();

@@ -27,7 +27,7 @@ class NetlinkRequest {
  private:
   int family_;
   std::string bytes_;
-  std::vector<size_t> open_;   ///< offsets of nested attributes that are not closed yet, innermost last
+  std::vector<size_t> open_;  ///< offsets of nested attributes that are not closed yet, innermost last
 };
 
 }  // namespace nsr

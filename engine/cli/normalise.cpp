@@ -27,7 +27,8 @@ LongName resolve(std::string_view given) {
       }
     }
   }
-  if (matches == 0) throw UsageError("option --" + std::string(given), "is not known", "ns-engine -h lists all options");
+  if (matches == 0)
+    throw UsageError("option --" + std::string(given), "is not known", "ns-engine -h lists all options");
   if (matches > 1)
     throw UsageError("option --" + std::string(given), "is the beginning of several options", "write it in full");
   return found;

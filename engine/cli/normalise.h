@@ -12,9 +12,9 @@ namespace nsr {
 /// A command line with every option spelled "--name", "--name=value" or "--no-name", in the order given.
 struct Normalised {
   std::vector<std::string> options;
-  std::vector<std::string> words;       ///< the command and its arguments; all that stands behind "--"
-  std::optional<UsageError> error;      ///< the first slip; options before it are in the list, so is a later --help
-  size_t options_before_error = 0;      ///< how many of `options` stood before the slip
+  std::vector<std::string> words;   ///< the command and its arguments; all that stands behind "--"
+  std::optional<UsageError> error;  ///< the first slip; options before it are in the list, so is a later --help
+  size_t options_before_error = 0;  ///< how many of `options` stood before the slip
 };
 
 /// Pure. Understands permutation, unique prefixes of long options, bundled letters (-jv4), attached and separate

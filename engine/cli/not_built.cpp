@@ -8,13 +8,14 @@
 namespace nsr {
 namespace {
 
-constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages, Command::page_server, Command::service,
-                                          Command::swrk,     Command::dedup,      Command::cpuinfo,     Command::unlock};
+constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages, Command::page_server,
+                                          Command::service,  Command::swrk,       Command::dedup,
+                                          Command::cpuinfo,  Command::unlock};
 
 struct Row {
   const char* option;
-  const char* commands;           ///< D dump, R restore, C check: where the option matters
-  const char* harmless = "";      ///< values, comma separated, that ask for nothing beyond what is there
+  const char* commands;       ///< D dump, R restore, C check: where the option matters
+  const char* harmless = "";  ///< values, comma separated, that ask for nothing beyond what is there
 };
 
 constexpr Row options_not_built[] = {
@@ -65,10 +66,14 @@ constexpr Row options_not_built[] = {
 
 char letter_of(Command command) {
   switch (command) {
-    case Command::dump: return 'D';
-    case Command::restore: return 'R';
-    case Command::check: return 'C';
-    default: return '-';
+    case Command::dump:
+      return 'D';
+    case Command::restore:
+      return 'R';
+    case Command::check:
+      return 'C';
+    default:
+      return '-';
   }
 }
 
@@ -91,8 +96,7 @@ void refuse_not_built(const Options& options) {
       if (given == std::string("--no-") + row.option) asked = false;
       if (given.starts_with(name + "=")) asked = !harmless(row, given.substr(name.size() + 1));
     }
-    if (asked)
-      throw Error(Failure::not_built, "option " + name, "is not built yet for " + command, "leave it out");
+    if (asked) throw Error(Failure::not_built, "option " + name, "is not built yet for " + command, "leave it out");
   }
 }
 

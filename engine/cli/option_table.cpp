@@ -16,10 +16,13 @@ constexpr Takes maybe = Takes::optional_value;
 
 constexpr OptionSpec table[] = {
     {"images-dir", 'D', value, false, common, "DIR", "directory of the image files (default: .)"},
-    {"work-dir", 'W', value, false, common, "DIR", "directory of log, pidfile and statistics (default: images directory)"},
-    {"log-file", 'o', value, false, common, "FILE", "log file, relative to the work directory; - is stdout (default: stderr)"},
+    {"work-dir", 'W', value, false, common, "DIR",
+     "directory of log, pidfile and statistics (default: images directory)"},
+    {"log-file", 'o', value, false, common, "FILE",
+     "log file, relative to the work directory; - is stdout (default: stderr)"},
     {"log-pid", 0, flag, true, common, "", "each restored task logs to FILE.<pid>"},
-    {"verbosity", 'v', maybe, false, common, "N|v...", "1 errors, 2 warnings, 3 info, 4 debug (default: 2); each v adds one"},
+    {"verbosity", 'v', maybe, false, common, "N|v...",
+     "1 errors, 2 warnings, 3 info, 4 debug (default: 2); each v adds one"},
     {"pidfile", 0, value, false, common, "FILE", "write the pid of the restored root or of the daemon; must not exist"},
     {"config", 0, value, false, common, "FILE", "read this configuration file instead of the default ones"},
     {"no-default-config", 0, flag, false, common, "", "do not read the default configuration files"},
@@ -63,15 +66,18 @@ constexpr OptionSpec table[] = {
     {"tls-no-cn-verify", 0, flag, true, memory, "", "do not compare the server's name with its certificate"},
 
     {"root", 'r', value, false, files, "PATH", "root directory of the restored mount namespace"},
-    {"external", 0, value, false, files, "RES", "a resource outside the tree: mnt[..] dev[..] file[..] tty[..] unix[..] net[..]"},
+    {"external", 0, value, false, files, "RES",
+     "a resource outside the tree: mnt[..] dev[..] file[..] tty[..] unix[..] net[..]"},
     {"inherit-fd", 0, value, false, files, "fd[N]:RES", "restore resource RES as descriptor N of the engine"},
     {"ext-unix-sk", 'x', maybe, false, files, "INO,...", "unix sockets may have a peer outside the tree"},
     {"tcp-established", 0, flag, true, files, "", "keep live TCP connections"},
     {"skip-in-flight", 0, flag, true, files, "", "leave half-open TCP connections out"},
     {"tcp-close", 0, flag, true, files, "", "restore TCP connections closed"},
-    {"network-lock", 0, value, false, files, "METHOD", "hold the network by iptables, nftables or skip (default: iptables)"},
+    {"network-lock", 0, value, false, files, "METHOD",
+     "hold the network by iptables, nftables or skip (default: iptables)"},
     {"link-remap", 0, flag, true, files, "", "give removed files that have other links a name again"},
-    {"ghost-limit", 0, value, false, files, "SIZE", "largest deleted file to keep; K, M, G are understood (default: 1M)"},
+    {"ghost-limit", 0, value, false, files, "SIZE",
+     "largest deleted file to keep; K, M, G are understood (default: 1M)"},
     {"ghost-fiemap", 0, flag, true, files, "", "find holes of deleted files by FIEMAP (default: on)"},
     {"file-locks", 'l', flag, true, files, "", "keep file locks"},
     {"evasive-devices", 0, flag, true, files, "", "any path of a device will do when its own is gone"},
@@ -167,9 +173,11 @@ std::string help_text() {
   text +=
       "\nOptions may stand before or behind the command; a unique beginning of a long option is enough.\n"
       "An optional value is given only as --option=VALUE or -oVALUE.\n"
-      "\nExit status: 0 success, 1 usage, 2 state that cannot be kept, 3 target, 4 images, 5 this host lacks something,\n"
+      "\nExit status: 0 success, 1 usage, 2 state that cannot be kept, 3 target, 4 images, 5 this host lacks "
+      "something,\n"
       "6 input or output, 7 timeout, 8 action script, 9 not built yet, 10 internal error.\n"
-      "\nSettings are read from /etc/criu/default.conf, $HOME/.criu/default.conf, $CRIU_CONFIG_FILE and --config FILE.\n";
+      "\nSettings are read from /etc/criu/default.conf, $HOME/.criu/default.conf, $CRIU_CONFIG_FILE and --config "
+      "FILE.\n";
   return text;
 }
 

@@ -10,13 +10,13 @@ namespace nsr {
 enum class Takes { nothing, value, optional_value };
 
 struct OptionSpec {
-  const char* name;         ///< long name without dashes; also the key in configuration files
-  char letter;              ///< short form, or 0
+  const char* name;  ///< long name without dashes; also the key in configuration files
+  char letter;       ///< short form, or 0
   Takes takes;
-  bool negatable;           ///< --no-NAME exists; the later one wins
-  const char* group;        ///< heading in the help text
+  bool negatable;     ///< --no-NAME exists; the later one wins
+  const char* group;  ///< heading in the help text
   const char* metavar;
-  const char* help;         ///< nullptr: hidden
+  const char* help;  ///< nullptr: hidden
 };
 
 /// In the order of the help text.

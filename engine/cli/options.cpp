@@ -4,17 +4,28 @@ namespace nsr {
 
 const char* command_name(Command command) {
   switch (command) {
-    case Command::dump: return "dump";
-    case Command::pre_dump: return "pre-dump";
-    case Command::restore: return "restore";
-    case Command::lazy_pages: return "lazy-pages";
-    case Command::check: return "check";
-    case Command::page_server: return "page-server";
-    case Command::service: return "service";
-    case Command::swrk: return "swrk";
-    case Command::dedup: return "dedup";
-    case Command::cpuinfo: return "cpuinfo";
-    case Command::unlock: return "unlock";
+    case Command::dump:
+      return "dump";
+    case Command::pre_dump:
+      return "pre-dump";
+    case Command::restore:
+      return "restore";
+    case Command::lazy_pages:
+      return "lazy-pages";
+    case Command::check:
+      return "check";
+    case Command::page_server:
+      return "page-server";
+    case Command::service:
+      return "service";
+    case Command::swrk:
+      return "swrk";
+    case Command::dedup:
+      return "dedup";
+    case Command::cpuinfo:
+      return "cpuinfo";
+    case Command::unlock:
+      return "unlock";
   }
   return "?";
 }

@@ -13,24 +13,24 @@ namespace nsr {
 enum class Command { dump, pre_dump, restore, lazy_pages, check, page_server, service, swrk, dedup, cpuinfo, unlock };
 
 struct CommonOptions {
-  std::string log_file;                    ///< empty = stderr, "-" = stdout; relative to the work directory
-  int verbosity = 2;                       ///< 0 to 4
+  std::string log_file;  ///< empty = stderr, "-" = stdout; relative to the work directory
+  int verbosity = 2;     ///< 0 to 4
   std::string pidfile;
   int status_fd = -1;
-  std::vector<int> close;                  ///< --close
+  std::vector<int> close;  ///< --close
 };
 
 struct TargetOptions {
-  int tree = 0;                            ///< -t, a host pid; 0 = not given
+  int tree = 0;  ///< -t, a host pid; 0 = not given
   bool leave_running = false;
-  bool detached = false;                   ///< --restore-detached and --daemon
+  bool detached = false;  ///< --restore-detached and --daemon
   uint32_t timeout_seconds = 10;
 };
 
 struct MemoryOptions {
   bool track_mem = false;
   std::string prev_images_dir;
-  bool pre_dump_by_read = false;           ///< --pre-dump-mode read
+  bool pre_dump_by_read = false;  ///< --pre-dump-mode read
   bool tls = false;
   bool tls_verify_name = true;
   std::string tls_cacert = "/etc/pki/CA/cacert.pem";
@@ -55,13 +55,13 @@ struct RestoreOnlyOptions {
 struct CheckOptions {
   bool extra = false;
   bool experimental = false;
-  std::vector<std::string> features;       ///< --feature, in order
+  std::vector<std::string> features;  ///< --feature, in order
 };
 
 struct Options {
   Command command = Command::check;
-  std::vector<std::string> arguments;      ///< words behind the command
-  std::vector<std::string> given;          ///< canonical text of every option from every source, in order
+  std::vector<std::string> arguments;  ///< words behind the command
+  std::vector<std::string> given;      ///< canonical text of every option from every source, in order
   CommonOptions common;
   RunOptions run;
   TargetOptions target;

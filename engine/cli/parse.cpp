@@ -71,9 +71,9 @@ bool has_help(const std::vector<std::string>& options) {
 }
 
 Command command_of(const std::string& word) {
-  for (Command c : {Command::dump, Command::pre_dump, Command::restore, Command::lazy_pages, Command::check,
-                    Command::page_server, Command::service, Command::swrk, Command::dedup, Command::cpuinfo,
-                    Command::unlock})
+  for (Command c :
+       {Command::dump, Command::pre_dump, Command::restore, Command::lazy_pages, Command::check, Command::page_server,
+        Command::service, Command::swrk, Command::dedup, Command::cpuinfo, Command::unlock})
     if (word == command_name(c)) return c;
   if (word == "exec" || word == "show")
     throw UsageError("command " + word, "no longer exists", word == "show" ? "use crit show FILE" : "", false);
@@ -88,8 +88,9 @@ void check_word_count(const Options& o) {
     return;
   }
   if (o.arguments.size() > wanted)
-    throw UsageError("excessive parameter " + o.arguments[wanted], std::string("command ") + command_name(o.command) +
-                     (wanted ? " takes one argument" : " takes no arguments"));
+    throw UsageError(
+        "excessive parameter " + o.arguments[wanted],
+        std::string("command ") + command_name(o.command) + (wanted ? " takes one argument" : " takes no arguments"));
   if (o.arguments.size() < wanted)
     throw UsageError(std::string("command ") + command_name(o.command), "needs an argument",
                      o.command == Command::swrk ? "give the number of a socket" : "give dump or check");
@@ -112,7 +113,8 @@ void apply_options(const std::vector<std::string>& canonical, Options& options) 
   po::parsed_options parsed(&known);
   try {
     namespace style = po::command_line_style;
-    parsed = po::command_line_parser(canonical).options(known).style(style::allow_long | style::long_allow_adjacent).run();
+    parsed =
+        po::command_line_parser(canonical).options(known).style(style::allow_long | style::long_allow_adjacent).run();
   } catch (const po::error& e) {
     throw UsageError("", e.what());
   }

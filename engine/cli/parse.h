@@ -14,15 +14,16 @@ namespace nsr {
 
 /// Where settings come from besides the command line; tests hand in their own.
 struct Surroundings {
-  std::function<std::optional<std::string>(const std::string& name)> variable;   ///< environment
-  std::function<std::optional<std::string>(const std::string& path)> file;       ///< whole text; nothing = not there
+  std::function<std::optional<std::string>(const std::string& name)> variable;  ///< environment
+  std::function<std::optional<std::string>(const std::string& path)> file;      ///< whole text; nothing = not there
 };
 Surroundings real_surroundings();
 
 enum class ShowOnly { help, version };
 
-/// Pure but for `around`. args: without the program's name. Later sources override earlier ones: /etc/criu/default.conf,
-/// $HOME/.criu/default.conf (both skipped with --config or --no-default-config), $CRIU_CONFIG_FILE, --config, args.
+/// Pure but for `around`. args: without the program's name. Later sources override earlier ones:
+/// /etc/criu/default.conf, $HOME/.criu/default.conf (both skipped with --config or --no-default-config),
+/// $CRIU_CONFIG_FILE, --config, args.
 /// --help anywhere in args wins over every slip; --version acts when it is reached.
 /// Throws UsageError; throws Error(not_built) for a command or option whose function does not exist yet.
 std::variant<Options, ShowOnly> parse_options(const std::vector<std::string>& args, const Surroundings& around);

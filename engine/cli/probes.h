@@ -1,4 +1,5 @@
-// The probes behind the feature table. Each asks this kernel by doing the thing once, in a child where it would leave a trace.
+// The probes behind the feature table. Each asks this kernel by doing the thing once, in a child where it would leave a
+// trace.
 #pragma once
 
 namespace nsr::probe {

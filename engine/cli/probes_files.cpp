@@ -24,8 +24,8 @@
 namespace nsr::probe {
 namespace {
 
-constexpr unsigned long timerfd_set_ticks = _IOW('T', 0, uint64_t);   // Linux 3.17, CONFIG_CHECKPOINT_RESTORE
-constexpr unsigned move_mount_set_group_flag = 0x100;                 // Linux 5.15
+constexpr unsigned long timerfd_set_ticks = _IOW('T', 0, uint64_t);  // Linux 3.17, CONFIG_CHECKPOINT_RESTORE
+constexpr unsigned move_mount_set_group_flag = 0x100;                // Linux 5.15
 
 bool fdinfo_has(int fd, const char* key) {
   auto text = read_file("/proc/self/fdinfo/" + std::to_string(fd));
@@ -41,8 +41,8 @@ bool own_mounts() {
 /// Device and inode of a mapped file as /proc/self/maps shows them are those that stat shows.
 bool maps_show(void* address, const struct stat& st) {
   auto maps = read_file("/proc/self/maps");
-  std::string wanted = format(" %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev),
-                              static_cast<unsigned long long>(st.st_ino));
+  std::string wanted =
+      format(" %02x:%02x %llu ", major(st.st_dev), minor(st.st_dev), static_cast<unsigned long long>(st.st_ino));
   std::string start = format("%llx-", static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(address)));
   if (!maps) return false;
   size_t line = maps->find("\n" + start);

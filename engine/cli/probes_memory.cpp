@@ -30,8 +30,8 @@ struct PageRegion {
 };
 constexpr unsigned long page_scan_ioctl = _IOWR('f', 16, PageScan);
 constexpr uint64_t page_is_present = 1 << 3;
-constexpr uint64_t page_is_guard = 1 << 8;    // Linux 6.15
-constexpr int madv_guard_install = 102;       // Linux 6.13
+constexpr uint64_t page_is_guard = 1 << 8;  // Linux 6.15
+constexpr int madv_guard_install = 102;     // Linux 6.13
 
 /// Number of regions with one of these categories in a page, or -1.
 int scan(void* page, uint64_t categories) {
@@ -48,8 +48,8 @@ int scan(void* page, uint64_t categories) {
 }
 
 char* fresh_page() {
-  void* page = ::mmap(nullptr, static_cast<size_t>(::getpagesize()), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* page =
+      ::mmap(nullptr, static_cast<size_t>(::getpagesize()), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return page == MAP_FAILED ? nullptr : static_cast<char*>(page);
 }
 

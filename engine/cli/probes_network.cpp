@@ -31,10 +31,10 @@
 namespace nsr::probe {
 namespace {
 
-constexpr unsigned long get_socket_namespace = 0x894C;        // SIOCGSKNS, Linux 4.10
-constexpr unsigned long get_unix_file = SIOCPROTOPRIVATE;     // SIOCUNIXFILE, Linux 4.12
-constexpr int so_buf_lock = 72;                               // Linux 5.15
-constexpr int ipv6_freebind_option = 78;                      // Linux 4.15
+constexpr unsigned long get_socket_namespace = 0x894C;     // SIOCGSKNS, Linux 4.10
+constexpr unsigned long get_unix_file = SIOCPROTOPRIVATE;  // SIOCUNIXFILE, Linux 4.12
+constexpr int so_buf_lock = 72;                            // Linux 5.15
+constexpr int ipv6_freebind_option = 78;                   // Linux 4.15
 
 UniqueFd own_netns() { return UniqueFd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)); }
 

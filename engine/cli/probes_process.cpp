@@ -59,16 +59,15 @@ class Victim {
   static bool install_filter() {
     sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     sock_fprog program{1, &allow};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
   }
 
   pid_t pid_ = -1;
   bool ready_ = false;
 };
 
-constexpr int ptrace_get_rseq_configuration = 0x420f;   // Linux 5.13
-constexpr int prctl_timer_create_restore_ids = 77;      // Linux 6.15
+constexpr int ptrace_get_rseq_configuration = 0x420f;  // Linux 5.13
+constexpr int prctl_timer_create_restore_ids = 77;     // Linux 6.15
 
 }  // namespace
 

@@ -31,10 +31,14 @@ void show(ShowOnly what) {
 
 int dispatch(const Options& options) {
   switch (options.command) {
-    case Command::dump: return command_dump(options);
-    case Command::restore: return command_restore(options);
-    case Command::check: return command_check(options);
-    default: throw Error(Failure::not_built, std::string("command ") + command_name(options.command), "is not built yet");
+    case Command::dump:
+      return command_dump(options);
+    case Command::restore:
+      return command_restore(options);
+    case Command::check:
+      return command_check(options);
+    default:
+      throw Error(Failure::not_built, std::string("command ") + command_name(options.command), "is not built yet");
   }
 }
 

@@ -10,8 +10,8 @@ namespace nsr {
 /// --unprivileged was not given.
 void check_privilege(const Options& options);
 
-/// Makes images_dir absolute (it must exist), closes the --close descriptors, checks those of --inherit-fd, changes into
-/// the work directory, opens the log there. Throws Error(io) or UsageError.
+/// Makes images_dir absolute (it must exist), closes the --close descriptors, checks those of --inherit-fd, changes
+/// into the work directory, opens the log there. Throws Error(io) or UsageError.
 void prepare_directories(Options& options);
 
 }  // namespace nsr

@@ -36,16 +36,20 @@ uint64_t size_value(const std::string& option, const std::string& text) {
   Scanner scan(text);
   auto n = scan.number();
   int shift = 0;
-  if (scan.literal("K") || scan.literal("k")) shift = 10;
-  else if (scan.literal("M") || scan.literal("m")) shift = 20;
-  else if (scan.literal("G") || scan.literal("g")) shift = 30;
+  if (scan.literal("K") || scan.literal("k"))
+    shift = 10;
+  else if (scan.literal("M") || scan.literal("m"))
+    shift = 20;
+  else if (scan.literal("G") || scan.literal("g"))
+    shift = 30;
   if (!n || !scan.done() || *n > (UINT64_MAX >> shift)) bad(option, text, "give a size such as 65536, 64K, 1M or 2G");
   return *n << shift;
 }
 
 int verbosity_value(const std::string& text, int level) {
   bool only_v = std::all_of(text.begin(), text.end(), [](char c) { return c == 'v'; });
-  level = only_v ? level + std::max<int>(1, static_cast<int>(text.size()) + (text.empty() ? 0 : 1)) : std::atoi(text.c_str());
+  level = only_v ? level + std::max<int>(1, static_cast<int>(text.size()) + (text.empty() ? 0 : 1))
+                 : std::atoi(text.c_str());
   return std::clamp(level, 0, 4);
 }
 

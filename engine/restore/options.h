@@ -20,19 +20,19 @@ struct JoinNamespace {
 /// files.shell_job, files.external and their kin hold everything that open files and sockets need.
 struct RestoreOptions : RunOptions {
   FileOptions files;
-  bool plan = false;                        ///< print the steps, do nothing
-  bool detached = false;                    ///< -d: return when the tree runs
-  bool sibling = false;                     ///< -S: the root becomes a child of the engine's parent; only with detached
-  std::vector<std::string> exec_cmd;        ///< becomes the parent of the tree after the restore; empty = none
-  std::string pidfile;                      ///< relative to the work directory; an existing file is an error
-  bool log_pid = false;                     ///< each restored task logs to FILE.<pid>
-  std::string log_file;                     ///< the FILE of log_pid
+  bool plan = false;                  ///< print the steps, do nothing
+  bool detached = false;              ///< -d: return when the tree runs
+  bool sibling = false;               ///< -S: the root becomes a child of the engine's parent; only with detached
+  std::vector<std::string> exec_cmd;  ///< becomes the parent of the tree after the restore; empty = none
+  std::string pidfile;                ///< relative to the work directory; an existing file is an error
+  bool log_pid = false;               ///< each restored task logs to FILE.<pid>
+  std::string log_file;               ///< the FILE of log_pid
   std::vector<JoinNamespace> join_ns;
   bool weak_sysctls = false;
-  std::string lsm_profile;                  ///< TYPE:NAME; empty = from the images
+  std::string lsm_profile;  ///< TYPE:NAME; empty = from the images
   std::string lsm_mount_context;
-  int launcher_fd = -1;                     ///< ours: channel to ns-restore; -1 = none
-  bool root_is_init = false;                ///< ours: the root of the images is pid 1 of the namespace being filled
+  int launcher_fd = -1;       ///< ours: channel to ns-restore; -1 = none
+  bool root_is_init = false;  ///< ours: the root of the images is pid 1 of the namespace being filled
 };
 
 }  // namespace nsr
