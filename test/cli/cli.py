@@ -7,6 +7,12 @@ import tempfile
 
 ENGINE = os.environ["NS_ENGINE"]
 
+FEATURES = """mnt_id mem_dirty_track aio_remap timerfd tun tun_ns userns fdinfo_lock seccomp_suspend seccomp_filters
+    loginuid cgroupns autofs tcp_half_closed compat_cr uffd uffd-noncoop can_map_vdso sk_ns sk_unix_file net_diag_raw
+    nsid link_nsid kcmp_epoll timens external_net_ns clone3_set_tid newifindex nftables has_ipt_legacy pidfd_store
+    ns_pid apparmor_stacking network_lock_nftables sockopt_buf_lock memfd_hugetlb move_mount_set_group openat2
+    get_rseq_conf ipv6_freebind pagemap_scan timer_cr_ids overlayfs_maps breakpoints pagemap_scan_guard_pages"""
+
 
 def run(*args, **kwargs):
     env = dict(os.environ, HOME="/nonexistent")
@@ -98,14 +104,9 @@ def check_features(tmp):
 
 
 def check_names(tmp):
-    names = """mnt_id mem_dirty_track aio_remap timerfd tun tun_ns userns fdinfo_lock seccomp_suspend seccomp_filters
-        loginuid cgroupns autofs tcp_half_closed compat_cr uffd uffd-noncoop can_map_vdso sk_ns sk_unix_file net_diag_raw
-        nsid link_nsid kcmp_epoll timens external_net_ns clone3_set_tid newifindex nftables has_ipt_legacy pidfd_store
-        ns_pid apparmor_stacking network_lock_nftables sockopt_buf_lock memfd_hugetlb move_mount_set_group openat2
-        get_rseq_conf ipv6_freebind pagemap_scan timer_cr_ids overlayfs_maps breakpoints pagemap_scan_guard_pages"""
     mounts = open("/proc/self/mountinfo").read()
     links = os.listdir("/sys/class/net")
-    for name in names.split():
+    for name in FEATURES.split():
         done = run("check", "--feature", name)
         wanted = f"{name} is {'' if done.returncode == 0 else 'not '}supported\n"
         expect(wanted, done.stdout, name)
@@ -181,6 +182,21 @@ def privilege(tmp):
     expect(5, done.returncode, done.stderr)
     if "root" not in last_line(done.stderr):
         sys.exit(f"stderr: {done.stderr!r}")
+
+
+def manual(tmp):
+    """The manual page has every option and every feature name that the program knows."""
+    page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/man/ns-engine.8")
+    text = re.sub(r"\\f.", "", open(page).read()).replace("\\-", "-")
+    options = re.findall(r"^  (?:-., |    )--(?:\[no-\])?([a-z-]+)", run("--help").stdout, re.M)
+    if len(options) < 80:
+        sys.exit(f"only {len(options)} options in the help text")
+    for option in options:
+        if not re.search(rf"--(\[no-\])?{option}\b", text):
+            sys.exit(f"the manual page lacks --{option}")
+    for name in FEATURES.split():
+        if not re.search(rf"\b{name}[,.]", text):
+            sys.exit(f"the manual page lacks feature {name}")
 
 
 if __name__ == "__main__":
