@@ -14,6 +14,9 @@ std::vector<std::unique_ptr<Kind>> make_kinds() {
   add(make_tty_kind());
   add(make_unix_kind());
   add(make_inet_kind());
+  add(make_netlink_kind());
+  add(make_packet_kind());
+  add(make_other_socket_kind());
   add(make_regular_kind());  // whatever has a path: behind the kinds that have one too
   add(make_unknown_kind());  // matches everything
   return kinds;

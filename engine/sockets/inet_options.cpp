@@ -43,8 +43,8 @@ void apply_raw(int fd, const pb::inet_sk_entry& entry, const std::string& object
   if (raw.hdrincl()) set_int_option(fd, kIp, IP_HDRINCL, 1, "IP_HDRINCL", object);
   if (raw.nodefrag()) set_int_option(fd, kIp, IP_NODEFRAG, 1, "IP_NODEFRAG", object);
   if (raw.icmpv_filter_size() &&
-      setsockopt(fd, is_v6(entry) ? kIcmpv6 : kRaw, is_v6(entry) ? ICMPV6_FILTER : ICMP_FILTER, raw.icmpv_filter().data(),
-                 static_cast<socklen_t>(raw.icmpv_filter_size()) * 4) != 0)
+      setsockopt(fd, is_v6(entry) ? kIcmpv6 : kRaw, is_v6(entry) ? ICMPV6_FILTER : ICMP_FILTER,
+                 raw.icmpv_filter().data(), static_cast<socklen_t>(raw.icmpv_filter_size()) * 4) != 0)
     throw_errno(Failure::environment, object, "setting the ICMP filter", errno);
 }
 

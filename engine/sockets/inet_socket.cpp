@@ -24,7 +24,7 @@ namespace {
 
 const Logger log("inet");
 
-enum : uint32_t { kEstablished = 1, kClose = 7, kListen = 10 };   // enum in net/tcp_states.h, same for all protocols
+enum : uint32_t { kEstablished = 1, kClose = 7, kListen = 10 };  // enum in net/tcp_states.h, same for all protocols
 
 std::string object_of(const pb::inet_sk_entry& sk) { return format("socket:[%u]", sk.ino()); }
 
@@ -41,7 +41,8 @@ tcp_info tcp_state(int fd, const std::string& object) {
 /// What is on the way to a listening socket has no descriptor and so cannot be taken along.
 void check_backlog(const tcp_info& info, const std::string& object, const FileOptions& options) {
   if (info.tcpi_unacked == 0 || options.skip_in_flight) return;
-  throw Error(Failure::unsupported, object, format("%u connections wait in its backlog to be accepted", info.tcpi_unacked),
+  throw Error(Failure::unsupported, object,
+              format("%u connections wait in its backlog to be accepted", info.tcpi_unacked),
               "use --skip-in-flight to leave them behind");
 }
 
@@ -50,7 +51,8 @@ void check_connection(int fd, const tcp_info& info, const std::string& object, c
   if (options.tcp_close) return;
   const std::string ends = address_text(local_address(fd)) + " to " + address_text(peer_address(fd));
   if (!options.tcp_established)
-    throw Error(Failure::unsupported, object, format("it is a TCP connection from %s in state %d", ends.c_str(), info.tcpi_state),
+    throw Error(Failure::unsupported, object,
+                format("it is a TCP connection from %s in state %d", ends.c_str(), info.tcpi_state),
                 "use --tcp-established to keep it, or --tcp-close to drop it");
   throw Error(Failure::not_built, object, "keeping a live TCP connection from " + ends, "use --tcp-close to drop it");
 }
@@ -74,15 +76,14 @@ void shut_down(int fd, pb::sk_shutdown halves, const std::string& object) {
   if (halves == pb::NONE) return;
   const int how = halves == pb::BOTH ? SHUT_RDWR : halves == pb::READ ? SHUT_RD : SHUT_WR;
   // An unconnected socket answers ENOTCONN and shuts down all the same (inet_shutdown).
-  if (shutdown(fd, how) != 0 && errno != ENOTCONN)
-    throw_errno(Failure::environment, object, "shutting it down", errno);
+  if (shutdown(fd, how) != 0 && errno != ENOTCONN) throw_errno(Failure::environment, object, "shutting it down", errno);
 }
 
 }  // namespace
 
 bool InetKind::match(const OpenFile& file) const {
-  static constexpr const char* kProtocols[] = {"TCP", "TCPv6", "UDP", "UDPv6", "UDP-Lite", "UDPLITEv6",
-                                               "RAW", "RAWv6", "PING", "PINGv6"};
+  static constexpr const char* kProtocols[] = {"TCP",       "TCPv6", "UDP",   "UDPv6", "UDP-Lite",
+                                               "UDPLITEv6", "RAW",   "RAWv6", "PING",  "PINGv6"};
   const std::string protocol = socket_protocol(file);
   for (const char* p : kProtocols)
     if (protocol == p) return true;
@@ -94,7 +95,8 @@ int InetKind::fresh(const pb::inet_sk_entry& sk, const std::string& object) {
   // A ping socket is for the groups of a sysctl only; a UDP socket has the same fresh options.
   const bool ping = sk.type() == SOCK_DGRAM && (sk.proto() == IPPROTO_ICMP || sk.proto() == IPPROTO_ICMPV6);
   if (!fd)
-    fd = open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()), ping ? 0 : static_cast<int>(sk.proto()), object);
+    fd = open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()),
+                     ping ? 0 : static_cast<int>(sk.proto()), object);
   return fd.get();
 }
 
@@ -107,7 +109,9 @@ uint8_t InetKind::shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk)
   const auto key = std::tuple(network_namespace_of(fd), sk.family(), sk.proto());
   auto it = udp_shutdowns_.find(key);
   if (it == udp_shutdowns_.end())
-    it = udp_shutdowns_.emplace(key, nsr::udp_shutdowns(fd, static_cast<int>(sk.family()), static_cast<int>(sk.proto()))).first;
+    it =
+        udp_shutdowns_.emplace(key, nsr::udp_shutdowns(fd, static_cast<int>(sk.family()), static_cast<int>(sk.proto())))
+            .first;
   const auto found = it->second.find(ino);
   return found == it->second.end() ? 0 : found->second;
 }
@@ -130,7 +134,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
     sk.set_state(info.tcpi_state);
     if (info.tcpi_state == kListen) {
       check_backlog(info, object, ctx.options());
-      sk.set_backlog(info.tcpi_sacked);   // for a listener this is the limit of its backlog
+      sk.set_backlog(info.tcpi_sacked);  // for a listener this is the limit of its backlog
     } else if (info.tcpi_state != kClose) {
       check_connection(fd.get(), info, object, ctx.options());
     }
@@ -147,8 +151,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   const int other = fresh(sk, object);
   collect_ip_options(fd.get(), other, sk);
   if (const std::string scope = scope_of(local); !scope.empty()) sk.set_ifname(scope);
-  if (const uint8_t halves = shutdown_of(fd.get(), sk.ino(), sk))
-    sk.set_shutdown(static_cast<pb::sk_shutdown>(halves));
+  if (const uint8_t halves = shutdown_of(fd.get(), sk.ino(), sk)) sk.set_shutdown(static_cast<pb::sk_shutdown>(halves));
 
   pb::nsr_sk_entry extra;
   extra.set_id(entry.id());
@@ -163,16 +166,17 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
 
 std::string InetKind::describe(const pb::file_entry& entry) const {
   const auto& sk = entry.isk();
-  const char* protocol = is_tcp(sk)                        ? "TCP"
-                         : sk.type() == SOCK_RAW           ? "raw IP"
-                         : sk.proto() == IPPROTO_UDPLITE   ? "UDP-Lite"
-                         : sk.proto() == IPPROTO_UDP       ? "UDP"
-                                                           : "ICMP";
+  const char* protocol = is_tcp(sk)                      ? "TCP"
+                         : sk.type() == SOCK_RAW         ? "raw IP"
+                         : sk.proto() == IPPROTO_UDPLITE ? "UDP-Lite"
+                         : sk.proto() == IPPROTO_UDP     ? "UDP"
+                                                         : "ICMP";
   const std::string object = object_of(sk);
   std::string text = format("%s socket ", protocol);
   text += address_text(make_address(sk.family(), sk.src_addr(), sk.src_port(), "", object));
   if (sk.state() == kListen) return text + format(" listening, backlog %u", sk.backlog());
-  if (sk.dst_port() != 0) text += " to " + address_text(make_address(sk.family(), sk.dst_addr(), sk.dst_port(), "", object));
+  if (sk.dst_port() != 0)
+    text += " to " + address_text(make_address(sk.family(), sk.dst_addr(), sk.dst_port(), "", object));
   return text;
 }
 
@@ -183,8 +187,10 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
     throw Error(Failure::image, object, format("family %u is none of IP", sk.family()));
   const bool connected_tcp = is_tcp(sk) && sk.state() != kListen && sk.state() != kClose;
   if (connected_tcp && !ctx.options().tcp_close)
-    throw Error(Failure::not_built, object, "bringing back a live TCP connection", "use --tcp-close to restore it closed");
-  UniqueFd fd = open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()), static_cast<int>(sk.proto()), object);
+    throw Error(Failure::not_built, object, "bringing back a live TCP connection",
+                "use --tcp-close to restore it closed");
+  UniqueFd fd =
+      open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()), static_cast<int>(sk.proto()), object);
   const auto& extra = extras_.of(sk.id(), ctx.images());
   // The owner of the inode is what groups of SO_REUSEPORT compare.
   if (extra.has_uid() && fchown(fd.get(), extra.uid(), extra.gid()) != 0)
@@ -194,7 +200,8 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   apply_extra_options(fd.get(), extra, OptionTime::early, object);
   if (is_tcp(sk)) apply_tcp_options(fd.get(), sk, object);
   // Connections that the dumped tree left in TIME_WAIT must not stand in the way of its port.
-  if (is_tcp(sk) || sk.opts().reuseaddr()) set_int_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", object);
+  if (is_tcp(sk) || sk.opts().reuseaddr())
+    set_int_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", object);
   if (sk.opts().so_reuseport()) set_int_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", object);
   if (!connected_tcp && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
     const uint32_t port = sk.type() == SOCK_RAW ? 0 : sk.src_port();
@@ -219,7 +226,7 @@ void InetKind::finish_restore(RestoreContext& ctx) {
       if (connect(fd, peer.get(), peer.length) != 0)
         throw_errno(Failure::environment, object, "connecting it to " + address_text(peer), errno);
     } else if (is_tcp(sk) && sk.state() != kClose) {
-      shut_down(fd, pb::BOTH, object);   // --tcp-close: the task reads an end of file
+      shut_down(fd, pb::BOTH, object);  // --tcp-close: the task reads an end of file
     }
     if (is_tcp(sk) && !sk.opts().reuseaddr()) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, 0, "SO_REUSEADDR", object);
     shut_down(fd, sk.shutdown(), object);

@@ -41,7 +41,7 @@ std::vector<Group> igmp_groups(std::string_view text) {
     Group g{ifindex};
     auto& in = reinterpret_cast<sockaddr_in&>(g.address);
     in.sin_family = AF_INET;
-    in.sin_addr.s_addr = static_cast<uint32_t>(*address);   // printed as it lies in memory
+    in.sin_addr.s_addr = static_cast<uint32_t>(*address);  // printed as it lies in memory
     groups.push_back(g);
   }
   return groups;
@@ -60,7 +60,8 @@ std::vector<Group> igmp6_groups(std::string_view text) {
     Group g{static_cast<unsigned>(*ifindex)};
     auto& in = reinterpret_cast<sockaddr_in6&>(g.address);
     in.sin6_family = AF_INET6;
-    for (size_t i = 0; i < 16; i++) in.sin6_addr.s6_addr[i] = static_cast<uint8_t>(Scanner(hex->substr(2 * i, 2)).number(16).value_or(0));
+    for (size_t i = 0; i < 16; i++)
+      in.sin6_addr.s6_addr[i] = static_cast<uint8_t>(Scanner(hex->substr(2 * i, 2)).number(16).value_or(0));
     groups.push_back(g);
   }
   return groups;
@@ -69,7 +70,9 @@ std::vector<Group> igmp6_groups(std::string_view text) {
 /// group_filter of linux/in.h with room for the given number of sources.
 struct Filter {
   std::vector<char> bytes;
-  explicit Filter(size_t sources) : bytes(GROUP_FILTER_SIZE(sources)) { get()->gf_numsrc = static_cast<uint32_t>(sources); }
+  explicit Filter(size_t sources) : bytes(GROUP_FILTER_SIZE(sources)) {
+    get()->gf_numsrc = static_cast<uint32_t>(sources);
+  }
   group_filter* get() { return reinterpret_cast<group_filter*>(bytes.data()); }
 };
 
@@ -95,7 +98,8 @@ void set_filter(int fd, int level, unsigned ifindex, const pb::nsr_sk_membership
   filter.get()->gf_fmode = m.mode();
   memcpy(&filter.get()->gf_group, m.group().data(), m.group().size());
   for (int i = 0; i < m.source_size(); i++) {
-    if (m.source(i).size() > sizeof(sockaddr_storage)) throw Error(Failure::image, object, "a multicast source is too long");
+    if (m.source(i).size() > sizeof(sockaddr_storage))
+      throw Error(Failure::image, object, "a multicast source is too long");
     memcpy(&filter.get()->gf_slist[i], m.source(i).data(), m.source(i).size());
   }
   if (setsockopt(fd, level, MCAST_MSFILTER, filter.bytes.data(), static_cast<socklen_t>(filter.bytes.size())) != 0)
@@ -125,7 +129,8 @@ void apply_memberships(int fd, const pb::nsr_sk_entry& extra, const std::string&
     group_req request{};
     request.gr_interface = if_nametoindex(m.ifname().c_str());
     if (request.gr_interface == 0)
-      throw Error(Failure::environment, object, "interface " + m.ifname() + " of a multicast group does not exist here");
+      throw Error(Failure::environment, object,
+                  "interface " + m.ifname() + " of a multicast group does not exist here");
     memcpy(&request.gr_group, m.group().data(), m.group().size());
     const int level = m.group().size() == sizeof(sockaddr_in) ? IPPROTO_IP : IPPROTO_IPV6;
     if (setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request) != 0)

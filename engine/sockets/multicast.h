@@ -1,5 +1,5 @@
-// Multicast memberships of one socket. The kernel lists groups only by interface (/proc/net/igmp, igmp6), but tells for a
-// given group whether a socket is a member (MCAST_MSFILTER, ip(7)): so every group of every interface is tried.
+// Multicast memberships of one socket. The kernel lists groups only by interface (/proc/net/igmp, igmp6), but tells for
+// a given group whether a socket is a member (MCAST_MSFILTER, ip(7)): so every group of every interface is tried.
 #pragma once
 
 #include <string>

@@ -1,9 +1,11 @@
 #include "engine/sockets/option_table.h"
 
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <linux/icmpv6.h>
+#include <linux/netlink.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <sys/socket.h>
@@ -14,11 +16,12 @@ namespace {
 constexpr int kUdpLite = 136;
 constexpr int kUdpLiteSendCoverage = 10;  // UDPLITE_SEND_CSCOV, linux/udplite.h (kernel only)
 constexpr int kUdpLiteRecvCoverage = 11;
-constexpr int kUdp = 17, kTcp = 6, kRaw = 255, kIp = 0, kIpv6 = 41;
+constexpr int kUdp = 17, kTcp = 6, kRaw = 255, kNetlink = 270, kPacket = 263, kIp = 0, kIpv6 = 41;
 // Newer than Debian 12's headers.
 constexpr int kSoPasspidfd = 76, kSoRcvpriority = 82, kSoPassrights = 83, kIpLocalPortRange = 51;
 
-#define NSR_OPTION(level, name, size, late) {level, name, size, late, #name}
+#define NSR_OPTION(level, name, size, late) \
+  { level, name, size, late, #name }
 constexpr ExtraOption kTable[] = {
     // socket(7)
     NSR_OPTION(SOL_SOCKET, SO_DEBUG, 4, false),
@@ -117,6 +120,18 @@ constexpr ExtraOption kTable[] = {
     {kUdpLite, UDP_CORK, 4, true, "UDP_CORK"},
     {kUdpLite, kUdpLiteSendCoverage, 4, false, "UDPLITE_SEND_CSCOV"},
     {kUdpLite, kUdpLiteRecvCoverage, 4, false, "UDPLITE_RECV_CSCOV"},
+    // netlink(7)
+    NSR_OPTION(kNetlink, NETLINK_PKTINFO, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_BROADCAST_ERROR, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_NO_ENOBUFS, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_LISTEN_ALL_NSID, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_CAP_ACK, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_EXT_ACK, 4, false),
+    NSR_OPTION(kNetlink, NETLINK_GET_STRICT_CHK, 4, false),
+    // packet(7)
+    NSR_OPTION(kPacket, PACKET_TX_HAS_OFF, 4, false),
+    NSR_OPTION(kPacket, PACKET_QDISC_BYPASS, 4, false),
+    NSR_OPTION(kPacket, PACKET_IGNORE_OUTGOING, 4, false),
     // After everything else: peeking starts from here, and no filter may change any more.
     NSR_OPTION(SOL_SOCKET, SO_PEEK_OFF, 4, true),
     NSR_OPTION(SOL_SOCKET, SO_LOCK_FILTER, 4, true),

@@ -8,9 +8,9 @@ namespace nsr {
 struct ExtraOption {
   int level;
   int name;
-  unsigned size;        ///< bytes of the value; 0 = variable up to 256
-  bool late;            ///< set when the socket is bound, connected and its queues are full
-  const char* words;    ///< its name, for messages
+  unsigned size;      ///< bytes of the value; 0 = variable up to 256
+  bool late;          ///< set when the socket is bound, connected and its queues are full
+  const char* words;  ///< its name, for messages
 };
 
 std::span<const ExtraOption> extra_options();

@@ -17,8 +17,8 @@ namespace {
 
 const Logger log("sockets");
 
-/// Effective ids only: the kernel notes those, and the permitted capabilities stay because the real uid does. Raw calls,
-/// as the C library would tell other threads, which this copy does not have.
+/// Effective ids only: the kernel notes those, and the permitted capabilities stay because the real uid does. Raw
+/// calls, as the C library would tell other threads, which this copy does not have.
 void take_ids(const pb::nsr_sk_cred& who) {
   syscall(SYS_setresgid, -1, who.gid(), -1);
   syscall(SYS_setresuid, -1, who.uid(), -1);
@@ -31,14 +31,15 @@ void take_ids(const pb::nsr_sk_cred& who) {
 
 long copy_of_this_process(pid_t pid) {
   clone_args args{};
-  args.flags = CLONE_FILES;   // no exit signal: nobody else is told of it
+  args.flags = CLONE_FILES;  // no exit signal: nobody else is told of it
   args.set_tid = reinterpret_cast<uint64_t>(&pid);
   args.set_tid_size = pid > 0 ? 1 : 0;
   return syscall(SYS_clone3, &args, sizeof args);
 }
 
 bool is_own(const pb::nsr_sk_cred& who) {
-  return (who.pid() == 0 || who.pid() == static_cast<uint32_t>(getpid())) && who.uid() == geteuid() && who.gid() == getegid();
+  return (who.pid() == 0 || who.pid() == static_cast<uint32_t>(getpid())) && who.uid() == geteuid() &&
+         who.gid() == getegid();
 }
 
 }  // namespace
@@ -50,15 +51,19 @@ int run_as(const pb::nsr_sk_cred& who, const std::function<int()>& calls) {
     log.warn("a socket's peer will not show pid %u, which cannot be taken here: error %d", who.pid(), errno);
     child = copy_of_this_process(0);
   }
-  if (child < 0) throw_errno(Failure::environment, "sockets", "making a process to connect sockets in another's name", errno);
+  if (child < 0)
+    throw_errno(Failure::environment, "sockets", "making a process to connect sockets in another's name", errno);
   if (child == 0) {
     take_ids(who);
     _exit(calls() & 0xff);
   }
   int status = 0;
   while (waitpid(static_cast<pid_t>(child), &status, __WALL) < 0)
-    if (errno != EINTR) throw_errno(Failure::internal, "sockets", "waiting for the process that connects sockets", errno);
-  if (!WIFEXITED(status)) throw Error(Failure::internal, "sockets", format("the process that connects sockets ended with status %#x", status));
+    if (errno != EINTR)
+      throw_errno(Failure::internal, "sockets", "waiting for the process that connects sockets", errno);
+  if (!WIFEXITED(status))
+    throw Error(Failure::internal, "sockets",
+                format("the process that connects sockets ended with status %#x", status));
   return WEXITSTATUS(status);
 }
 

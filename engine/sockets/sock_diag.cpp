@@ -1,5 +1,6 @@
 #include "engine/sockets/sock_diag.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink_diag.h>
@@ -137,11 +138,15 @@ UnixRecord parse_unix(nlmsghdr* header) {
 
 PacketRecord::Ring parse_ring(const void* data) {
   const auto* d = static_cast<const packet_diag_ring*>(data);
-  return {d->pdr_block_size, d->pdr_block_nr, d->pdr_frame_size, d->pdr_frame_nr, d->pdr_retire_tmo, d->pdr_sizeof_priv, d->pdr_features};
+  return {d->pdr_block_size, d->pdr_block_nr,    d->pdr_frame_size, d->pdr_frame_nr,
+          d->pdr_retire_tmo, d->pdr_sizeof_priv, d->pdr_features};
 }
 
 PacketRecord parse_packet(nlmsghdr* header) {
   PacketRecord r;
+  const auto* m = static_cast<const packet_diag_msg*>(nlmsg_data(header));
+  r.type = m->pdiag_type;
+  r.protocol = htons(m->pdiag_num);
   each_attribute(header, sizeof(packet_diag_msg), [&](int type, const void* data, size_t n) {
     if (type == PACKET_DIAG_INFO && n >= sizeof(packet_diag_info)) {
       const auto* d = static_cast<const packet_diag_info*>(data);
@@ -156,7 +161,8 @@ PacketRecord parse_packet(nlmsghdr* header) {
       for (size_t at = 0; at + sizeof(packet_diag_mclist) <= n; at += sizeof(packet_diag_mclist)) {
         const auto* d = reinterpret_cast<const packet_diag_mclist*>(static_cast<const char*>(data) + at);
         const size_t length = std::min<size_t>(d->pdmc_alen, sizeof d->pdmc_addr);
-        r.memberships.push_back({d->pdmc_index, d->pdmc_type, std::string(reinterpret_cast<const char*>(d->pdmc_addr), length)});
+        r.memberships.push_back(
+            {d->pdmc_index, d->pdmc_type, std::string(reinterpret_cast<const char*>(d->pdmc_addr), length)});
       }
     }
     if (type == PACKET_DIAG_RX_RING && n >= sizeof(packet_diag_ring)) r.rx = parse_ring(data);

@@ -12,23 +12,25 @@ namespace nsr {
 struct UnixRecord {
   uint32_t ino = 0;
   uint8_t type = 0;
-  uint8_t state = 0;                 ///< TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE
-  uint8_t shutdown = 0;              ///< 1 receive, 2 send
-  std::string name;                  ///< sun_path without its end; a leading NUL says abstract
-  uint32_t vfs_ino = 0, vfs_dev = 0; ///< node of a name in the file system, kernel device encoding
-  uint32_t peer = 0;                 ///< inode of the peer; 0 = none, gone, or not yet accepted
-  std::vector<uint32_t> pending;     ///< a listener's connections not yet accepted: inodes of the clients, oldest first
-  uint32_t backlog = 0;              ///< a listener's limit
+  uint8_t state = 0;                  ///< TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE
+  uint8_t shutdown = 0;               ///< 1 receive, 2 send
+  std::string name;                   ///< sun_path without its end; a leading NUL says abstract
+  uint32_t vfs_ino = 0, vfs_dev = 0;  ///< node of a name in the file system, kernel device encoding
+  uint32_t peer = 0;                  ///< inode of the peer; 0 = none, gone, or not yet accepted
+  std::vector<uint32_t> pending;  ///< a listener's connections not yet accepted: inodes of the clients, oldest first
+  uint32_t backlog = 0;           ///< a listener's limit
 };
 
 struct NetlinkRecord {
   uint8_t protocol = 0, state = 0;
   uint32_t portid = 0, dst_portid = 0, dst_group = 0;
-  std::vector<uint32_t> groups;      ///< bitmap, bit 0 of word 0 is group 1
+  std::vector<uint32_t> groups;  ///< bitmap, bit 0 of word 0 is group 1
 };
 
 struct PacketRecord {
-  uint32_t flags = 0;                ///< PDI_* of linux/packet_diag.h
+  uint8_t type = 0;       ///< SOCK_RAW, SOCK_DGRAM
+  uint16_t protocol = 0;  ///< in network order, as socket(2) takes it
+  uint32_t flags = 0;     ///< PDI_* of linux/packet_diag.h
   uint32_t version = 0, reserve = 0, copy_threshold = 0, timestamp = 0, ifindex = 0;
   struct Membership {
     uint32_t ifindex = 0, type = 0;
@@ -36,10 +38,11 @@ struct PacketRecord {
   };
   std::vector<Membership> memberships;
   struct Ring {
-    uint32_t block_size = 0, block_count = 0, frame_size = 0, frame_count = 0, timeout = 0, private_size = 0, features = 0;
+    uint32_t block_size = 0, block_count = 0, frame_size = 0, frame_count = 0, timeout = 0, private_size = 0,
+             features = 0;
   };
   std::optional<Ring> rx, tx;
-  std::optional<uint32_t> fanout;    ///< id | type << 16
+  std::optional<uint32_t> fanout;  ///< id | type << 16
 };
 
 /// All sockets of the family in the network namespace of socket `fd`, by inode.

@@ -35,7 +35,8 @@ void collect_filter(int fd, pb::sk_opts_entry& opts, const std::string& object) 
   if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, nullptr, &count) != 0) {
     // EACCES: an eBPF program is attached, which has no classic form to read back (net/core/filter.c).
     if (errno == EACCES)
-      throw Error(Failure::unsupported, object, "an eBPF filter is attached to the socket, which the kernel does not give back");
+      throw Error(Failure::unsupported, object,
+                  "an eBPF filter is attached to the socket, which the kernel does not give back");
     return;
   }
   if (count == 0) return;
@@ -130,7 +131,7 @@ void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& obj
       throw_errno(Failure::environment, object, "setting SO_LINGER", errno);
   }
   if (!opts.so_bound_dev().empty() && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, opts.so_bound_dev().c_str(),
-                                                static_cast<socklen_t>(opts.so_bound_dev().size() + 1)) != 0)
+                                                 static_cast<socklen_t>(opts.so_bound_dev().size() + 1)) != 0)
     throw_errno(Failure::environment, object, "binding it to device " + opts.so_bound_dev(), errno,
                 "restore where that device exists");
 }
@@ -138,7 +139,8 @@ void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& obj
 void apply_filter(int fd, const pb::sk_opts_entry& opts, const std::string& object) {
   if (opts.so_filter_size() == 0) return;
   if (opts.so_filter_size() > BPF_MAXINSNS)
-    throw Error(Failure::image, object, format("a socket filter of %d instructions is impossible", opts.so_filter_size()));
+    throw Error(Failure::image, object,
+                format("a socket filter of %d instructions is impossible", opts.so_filter_size()));
   std::vector<sock_filter> code(static_cast<size_t>(opts.so_filter_size()));
   memcpy(code.data(), opts.so_filter().data(), code.size() * sizeof(sock_filter));
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
@@ -164,9 +166,11 @@ void apply_extra_options(int fd, const pb::nsr_sk_entry& extra, OptionTime when,
   for (const pb::nsr_sk_option& record : extra.option()) {
     const ExtraOption* option = find_extra_option(static_cast<int>(record.level()), static_cast<int>(record.name()));
     if (option == nullptr)
-      throw Error(Failure::image, object, format("socket option %u of level %u is not one that a dump writes", record.name(), record.level()));
+      throw Error(Failure::image, object,
+                  format("socket option %u of level %u is not one that a dump writes", record.name(), record.level()));
     if (option->late != (when == OptionTime::late)) continue;
-    if (setsockopt(fd, option->level, option->name, record.value().data(), static_cast<socklen_t>(record.value().size())) != 0)
+    if (setsockopt(fd, option->level, option->name, record.value().data(),
+                   static_cast<socklen_t>(record.value().size())) != 0)
       throw_errno(Failure::environment, object, format("setting %s", option->words), errno);
   }
 }

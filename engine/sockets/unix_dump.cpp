@@ -119,7 +119,8 @@ void UnixKind::collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_
   // The socket at the other end has no inode yet; nothing but accept(2) could read what was sent to it.
   int sent = 0;
   if (ioctl(fd, SIOCOUTQ, &sent) == 0 && sent > 0)
-    throw Error(Failure::unsupported, object, "it has sent data over a connection that the other side has not accepted yet",
+    throw Error(Failure::unsupported, object,
+                "it has sent data over a connection that the other side has not accepted yet",
                 "try again when the server has accepted it");
   sk.set_peer(it->second);
   peers_.push_back({object, net, sk.ino(), it->second, static_cast<int>(sk.type())});
@@ -129,7 +130,8 @@ void UnixKind::collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_
   connector.set_gid(file.st.st_gid);
 }
 
-void UnixKind::collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object, const FileOptions& options) {
+void UnixKind::collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object,
+                               const FileOptions& options) {
   for (const uint32_t client : r.pending) {
     if (client == 0) {
       if (!options.skip_in_flight)
@@ -142,8 +144,8 @@ void UnixKind::collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, con
   }
 }
 
-void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file, DumpContext& ctx,
-                             const std::string& object) {
+void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file,
+                             DumpContext& ctx, const std::string& object) {
   if (sk.type() != SOCK_DGRAM && sk.state() != kUnixEstablished) return;
   bool told = false;
   for (const UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), object)) {
@@ -173,7 +175,8 @@ void UnixKind::finish_dump(DumpContext& ctx) {
     if (!dumped_.count(end.peer)) dump_external(end, ctx);
   for (const auto& [client, object] : pending_)
     if (!dumped_.count(client) && !ctx.options().skip_in_flight)
-      throw Error(Failure::unsupported, object, format("a connection of socket:[%u] outside the tree waits in its backlog", client),
+      throw Error(Failure::unsupported, object,
+                  format("a connection of socket:[%u] outside the tree waits in its backlog", client),
                   "use --skip-in-flight to leave it behind");
 }
 
@@ -203,7 +206,8 @@ void UnixKind::dump_external(const Peer& end, DumpContext& ctx) {
   *sk.mutable_opts() = collect_options(fresh(end.type, end.object), end.object);
   sk.set_name(is_path(name) ? std::string(name.c_str(), name.size() + 1) : name);
   ctx.add_file(entry);
-  log.warn("%s: its peer %s stays outside and must be there when the tree is restored", end.object.c_str(), name_text(name).c_str());
+  log.warn("%s: its peer %s stays outside and must be there when the tree is restored", end.object.c_str(),
+           name_text(name).c_str());
 }
 
 std::unique_ptr<Kind> make_unix_kind() { return std::make_unique<UnixKind>(); }

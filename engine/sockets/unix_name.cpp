@@ -22,7 +22,7 @@ namespace {
 
 const Logger log("unix");
 constexpr size_t kPathAt = offsetof(sockaddr_un, sun_path);
-constexpr unsigned long kSiocUnixFile = 0x89E0;   // SIOCUNIXFILE; linux/un.h does not go along with sys/un.h
+constexpr unsigned long kSiocUnixFile = 0x89E0;  // SIOCUNIXFILE; linux/un.h does not go along with sys/un.h
 
 /// Puts the process into another directory for as long as it lives: a relative name is bound from there.
 class InDirectory {
@@ -55,9 +55,11 @@ bool somebody_is_bound(int fd, const struct stat& node) {
 void remove_dead_node(int fd, const std::string& path, const std::string& object) {
   struct stat node {};
   if (lstat(path.c_str(), &node) != 0) return;
-  if (!S_ISSOCK(node.st_mode)) throw Error(Failure::environment, object, "a file that is no socket stands at its name " + path, "move it away");
+  if (!S_ISSOCK(node.st_mode))
+    throw Error(Failure::environment, object, "a file that is no socket stands at its name " + path, "move it away");
   if (somebody_is_bound(fd, node))
-    throw Error(Failure::environment, object, "another socket is bound to its name " + path, "stop the program that holds it (ss -xlp shows which)");
+    throw Error(Failure::environment, object, "another socket is bound to its name " + path,
+                "stop the program that holds it (ss -xlp shows which)");
   if (unlink(path.c_str()) != 0) throw_errno(Failure::environment, object, "removing the dead node " + path, errno);
 }
 
@@ -83,13 +85,15 @@ std::string sun_path(const SocketAddress& address) {
   if (address.length <= kPathAt) return {};
   const auto* un = reinterpret_cast<const sockaddr_un*>(&address.storage);
   const size_t room = address.length - kPathAt;
-  return un->sun_path[0] == '\0' ? std::string(un->sun_path, room) : std::string(un->sun_path, strnlen(un->sun_path, room));
+  return un->sun_path[0] == '\0' ? std::string(un->sun_path, room)
+                                 : std::string(un->sun_path, strnlen(un->sun_path, room));
 }
 
 SocketAddress unix_address(const std::string& name, const std::string& object) {
   SocketAddress a;
   auto* un = reinterpret_cast<sockaddr_un*>(&a.storage);
-  if (name.size() > sizeof un->sun_path) throw Error(Failure::image, object, format("a name of %zu bytes is too long", name.size()));
+  if (name.size() > sizeof un->sun_path)
+    throw Error(Failure::image, object, format("a name of %zu bytes is too long", name.size()));
   un->sun_family = AF_UNIX;
   memcpy(un->sun_path, name.data(), name.size());
   a.length = static_cast<socklen_t>(kPathAt + name.size());
@@ -112,8 +116,10 @@ void collect_name(int fd, pb::unix_sk_entry& sk, const std::string& object) {
   sk.set_name(is_path(name) ? std::string(name.c_str(), name.size() + 1) : name);
   if (!is_path(name)) return;
   UniqueFd node(ioctl(fd, kSiocUnixFile));
-  struct stat there {}, st {};
-  if (!node || fstat(node.get(), &st) != 0) throw_errno(Failure::unsupported, object, "finding the node of its name " + name, errno);
+  struct stat there {
+  }, st{};
+  if (!node || fstat(node.get(), &st) != 0)
+    throw_errno(Failure::unsupported, object, "finding the node of its name " + name, errno);
   auto& perms = *sk.mutable_file_perms();
   perms.set_mode(st.st_mode);
   perms.set_uid(st.st_uid);
@@ -127,7 +133,8 @@ void collect_name(int fd, pb::unix_sk_entry& sk, const std::string& object) {
     if (dir.ends_with(tail)) dir.resize(dir.size() - tail.size());
   // A name like "../run/x" or one whose node was moved: the directory alone does not lead there again.
   if (!(path.ends_with("/" + name) || path.ends_with("/" + name + " (deleted)")))
-    throw Error(Failure::unsupported, object, "it is bound to the relative name " + name + ", whose node is now " + path);
+    throw Error(Failure::unsupported, object,
+                "it is bound to the relative name " + name + ", whose node is now " + path);
   sk.set_name_dir(dir.empty() ? "/" : dir);
 }
 
@@ -137,14 +144,16 @@ bool bind_name(int fd, const pb::unix_sk_entry& sk, Bind how, const std::string&
   if (!is_path(name)) {
     const int error = plain_bind(fd, name, object);
     if (error != 0 && how == Bind::owner)
-      throw_errno(Failure::environment, object, "binding it to " + name_text(name), error, "stop the program that holds the name (ss -xlp shows which)");
+      throw_errno(Failure::environment, object, "binding it to " + name_text(name), error,
+                  "stop the program that holds the name (ss -xlp shows which)");
     return error == 0;
   }
   InDirectory there(sk.name_dir(), object);
   if (how == Bind::in_passing) return bind_in_passing(fd, name, object);
   remove_dead_node(fd, name, object);
   if (const int error = plain_bind(fd, name, object); error != 0)
-    throw_errno(Failure::environment, object, "binding it to " + name, error, error == ENOENT ? "make its directory first" : "");
+    throw_errno(Failure::environment, object, "binding it to " + name, error,
+                error == ENOENT ? "make its directory first" : "");
   return true;
 }
 
@@ -152,7 +161,8 @@ void apply_name_permissions(const pb::unix_sk_entry& sk, const std::string& obje
   if (!sk.has_file_perms()) return;
   InDirectory there(sk.name_dir(), object);
   const std::string path = name_of(sk);
-  if (lchown(path.c_str(), sk.file_perms().uid(), sk.file_perms().gid()) != 0 || chmod(path.c_str(), sk.file_perms().mode() & 07777) != 0)
+  if (lchown(path.c_str(), sk.file_perms().uid(), sk.file_perms().gid()) != 0 ||
+      chmod(path.c_str(), sk.file_perms().mode() & 07777) != 0)
     throw_errno(Failure::environment, object, "giving its node " + path + " mode and owner", errno);
 }
 

@@ -25,8 +25,8 @@ void collect_name(int fd, pb::unix_sk_entry& sk, const std::string& object);
 
 /// How a name is bound.
 enum class Bind {
-  owner,     ///< the path's node stays, with the permissions of the image; a dead node there is replaced
-  in_passing ///< the socket only bears the name (an accepted socket, a deleted node): what is there stays
+  owner,      ///< the path's node stays, with the permissions of the image; a dead node there is replaced
+  in_passing  ///< the socket only bears the name (an accepted socket, a deleted node): what is there stays
 };
 /// Binds fd to the name. Returns false when somebody else has it and the socket can do without (in_passing).
 /// Throws Error(environment) when the name cannot be had.

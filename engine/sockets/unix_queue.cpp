@@ -20,7 +20,8 @@ constexpr size_t kControlSpace = CMSG_SPACE(kMaxRights * sizeof(int)) + CMSG_SPA
 /// Moves a socket's peek offset and puts back what was there. Every reader of the description shares it.
 class PeekOffset {
  public:
-  PeekOffset(int fd, const std::string& object) : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(-1)) {
+  PeekOffset(int fd, const std::string& object)
+      : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(-1)) {
     set_int_option(fd, SOL_SOCKET, SO_PEEK_OFF, 0, "SO_PEEK_OFF", object);
   }
   PeekOffset(const PeekOffset&) = delete;
@@ -77,11 +78,11 @@ ssize_t peek(int fd, size_t room, UnixPacket& packet, int& flags) {
 }
 
 /// How many of the `length` bytes at the current offset were sent before the message that has the descriptors: a peek
-/// glues them onto it, and shows its descriptors even when it stops short of it. The kernel copies message by message and
-/// ends with what it has when one cannot be copied whole, so the last byte gets no memory to go to.
+/// glues them onto it, and shows its descriptors even when it stops short of it. The kernel copies message by message
+/// and ends with what it has when one cannot be copied whole, so the last byte gets no memory to go to.
 size_t plain_prefix(int fd, size_t length) {
   std::string room(length - 1, '\0');
-  iovec pieces[2] = {{room.data(), room.size()}, {reinterpret_cast<void*>(1), 1}};   // page zero is never mapped
+  iovec pieces[2] = {{room.data(), room.size()}, {reinterpret_cast<void*>(1), 1}};  // page zero is never mapped
   msghdr header{};
   header.msg_iov = pieces;
   header.msg_iovlen = 2;
@@ -91,7 +92,9 @@ size_t plain_prefix(int fd, size_t length) {
 
 void check_control(int flags, const std::string& object) {
   // Something of the ancillary data had no room: descriptors are limited by the kernel, the rest is small.
-  if (flags & MSG_CTRUNC) throw Error(Failure::unsupported, object, "ancillary data waiting in its queue cannot be read whole (too many open files?)");
+  if (flags & MSG_CTRUNC)
+    throw Error(Failure::unsupported, object,
+                "ancillary data waiting in its queue cannot be read whole (too many open files?)");
 }
 
 std::vector<UnixPacket> peek_stream(int fd, const PeekOffset& offset, const std::string& object) {
@@ -108,7 +111,7 @@ std::vector<UnixPacket> peek_stream(int fd, const PeekOffset& offset, const std:
       offset.set(at);
       const size_t plain = plain_prefix(fd, static_cast<size_t>(n));
       if (plain > 0) {
-        packet.rights.clear();   // they come again with their own message
+        packet.rights.clear();  // they come again with their own message
         n = static_cast<ssize_t>(plain);
       }
       offset.set(at + static_cast<int>(n));
@@ -124,7 +127,8 @@ std::vector<UnixPacket> peek_stream(int fd, const PeekOffset& offset, const std:
 bool at_end(int fd, size_t seen) {
   pollfd p{fd, POLLRDHUP, 0};
   int waiting = 0;
-  return poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP && ioctl(fd, FIONREAD, &waiting) == 0 && static_cast<size_t>(waiting) <= seen;
+  return poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP && ioctl(fd, FIONREAD, &waiting) == 0 &&
+         static_cast<size_t>(waiting) <= seen;
 }
 
 std::vector<UnixPacket> peek_messages(int fd, const PeekOffset& offset, int type, const std::string& object) {
@@ -158,7 +162,8 @@ std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object) 
   return type == SOCK_STREAM ? peek_stream(fd, offset, object) : peek_messages(fd, offset, type, object);
 }
 
-int send_packet(int fd, const std::string& data, const int* rights, size_t count, const sockaddr* to, socklen_t to_length) {
+int send_packet(int fd, const std::string& data, const int* rights, size_t count, const sockaddr* to,
+                socklen_t to_length) {
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxRights * sizeof(int))] = {};
   if (count > kMaxRights) return E2BIG;
   size_t done = 0;

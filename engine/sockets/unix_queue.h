@@ -1,11 +1,11 @@
 // Data that waits in a UNIX socket: read without taking it away, written again on the other side.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <sys/socket.h>
 
 #include "engine/base/unique_fd.h"
 
@@ -13,9 +13,9 @@ namespace nsr {
 
 struct UnixPacket {
   std::string data;
-  std::vector<UniqueFd> rights;          ///< SCM_RIGHTS, our own duplicates
-  std::string from;                      ///< the sender's name; empty = unnamed
-  std::optional<ucred> credentials;      ///< SCM_CREDENTIALS, when the receiver asked for them
+  std::vector<UniqueFd> rights;      ///< SCM_RIGHTS, our own duplicates
+  std::string from;                  ///< the sender's name; empty = unnamed
+  std::optional<ucred> credentials;  ///< SCM_CREDENTIALS, when the receiver asked for them
 };
 
 /// All messages of the queue in order; for SOCK_STREAM pieces that are split where descriptors lie. The queue and the
@@ -24,7 +24,8 @@ std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object);
 
 /// sendmsg(2) of one message with descriptors; to == nullptr sends to the connected peer. Returns 0 or errno.
 /// Makes system calls only.
-int send_packet(int fd, const std::string& data, const int* rights, size_t count, const sockaddr* to, socklen_t to_length);
+int send_packet(int fd, const std::string& data, const int* rights, size_t count, const sockaddr* to,
+                socklen_t to_length);
 
 /// Kernel limit on descriptors in one message (unix(7), SCM_MAX_FD).
 inline constexpr size_t kMaxRights = 253;

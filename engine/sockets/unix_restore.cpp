@@ -57,13 +57,17 @@ pb::nsr_sk_cred own_credentials() {
   return cred;
 }
 
-const pb::nsr_sk_cred& credentials(const pb::nsr_sk_cred& kept, bool there, const pb::nsr_sk_cred& own) { return there ? kept : own; }
+const pb::nsr_sk_cred& credentials(const pb::nsr_sk_cred& kept, bool there, const pb::nsr_sk_cred& own) {
+  return there ? kept : own;
+}
 
 /// Makes room in a sender's buffer while a queue is filled through it.
 class RoomToSend {
  public:
   RoomToSend(int fd, size_t bytes, const std::string& object)
-      : fd_(fd), size_(int_option(fd, SOL_SOCKET, SO_SNDBUF).value_or(0)), lock_(int_option(fd, SOL_SOCKET, SO_BUF_LOCK).value_or(0)) {
+      : fd_(fd),
+        size_(int_option(fd, SOL_SOCKET, SO_SNDBUF).value_or(0)),
+        lock_(int_option(fd, SOL_SOCKET, SO_BUF_LOCK).value_or(0)) {
     const size_t room = std::min<size_t>(std::max<size_t>(8 * bytes, 1 << 20), INT32_MAX / 2);
     set_int_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, static_cast<int>(room), "SO_SNDBUF", object);
   }
@@ -95,7 +99,8 @@ UniqueFd accept_own(int listener, int client, const std::string& object) {
 void connect_as(const pb::nsr_sk_cred& who, int fd, const SocketAddress& to, const std::string& object) {
   const int error = run_as(who, [&] { return connect(fd, to.get(), to.length) == 0 ? 0 : errno; });
   if (error != 0)
-    throw_errno(Failure::environment, object, "connecting it to " + name_text(sun_path(to)), error, "start the program that listens there first");
+    throw_errno(Failure::environment, object, "connecting it to " + name_text(sun_path(to)), error,
+                "start the program that listens there first");
 }
 
 }  // namespace
@@ -127,7 +132,8 @@ void UnixKind::read_images(RestoreContext& ctx) {
     Queue::Message message{image->raw(record.length()), {}};
     for (const auto& scm : record.scm()) message.rights.assign(scm.rights().begin(), scm.rights().end());
     if (message.rights.size() > kMaxRights)
-      throw Error(Failure::image, image->name(), format("%zu descriptors in one message are impossible", message.rights.size()));
+      throw Error(Failure::image, image->name(),
+                  format("%zu descriptors in one message are impossible", message.rights.size()));
     queues_[record.id_for()].messages.push_back(std::move(message));
   }
 }
@@ -172,7 +178,8 @@ void UnixKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   if (sk.type() != SOCK_STREAM && sk.type() != SOCK_DGRAM && sk.type() != SOCK_SEQPACKET)
     throw Error(Failure::image, object_of(sk), format("type %u is none of UNIX sockets", sk.type()));
   const pb::unix_sk_entry* peer = by_ino(sk.peer());
-  if (peer != nullptr && peer->type() != sk.type()) throw Error(Failure::image, object_of(sk), "its peer is of another type");
+  if (peer != nullptr && peer->type() != sk.type())
+    throw Error(Failure::image, object_of(sk), "its peer is of another type");
   const bool mutual = peer != nullptr && peer != &sk && peer->peer() == sk.ino() && !is_external(*peer);
   // The other end is gone. For datagrams the kernel also calls a socket connected that others have connected to (since
   // 5.15), but nobody can have connected to one without a name.
@@ -189,7 +196,8 @@ void UnixKind::open_single(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   const bool passing = sk.deleted() || (is_connected(sk) && !is_dgram(sk));
   if (!bind_name(fd.get(), sk, passing ? Bind::in_passing : Bind::owner, object)) {
     if (sk.state() == kUnixListen || is_dgram(sk))
-      throw Error(Failure::environment, object, "its name cannot be bound", "its directory must be there and be writable");
+      throw Error(Failure::environment, object, "its name cannot be bound",
+                  "its directory must be there and be writable");
     log.warn("%s: its own name is lost", object.c_str());
   }
   if (sk.state() == kUnixListen) {
@@ -209,11 +217,13 @@ void UnixKind::open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* p
     if (peer != nullptr)
       if (const auto* listener = listener_named(*peer)) return open_accepted(*peer, &sk, *listener, ctx);
   }
-  // Both ends of a pair show the same credentials; where they differed, a name tells the end that a server asks through.
+  // Both ends of a pair show the same credentials; where they differed, a name tells the end that a server asks
+  // through.
   const auto& asking = peer != nullptr && name_of(sk).empty() && !name_of(*peer).empty() ? *peer : sk;
   const auto& extra = extras_.of(asking.id(), ctx.images());
   const auto own = own_credentials();
-  Ends ends = pair_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()), object_of(sk));
+  Ends ends =
+      pair_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()), object_of(sk));
   const auto name = [&](const pb::unix_sk_entry& end, int fd) {
     const bool keeps_node = is_dgram(end) && !end.deleted();
     if (!bind_name(fd, end, keeps_node ? Bind::owner : Bind::in_passing, object_of(end)))
@@ -231,8 +241,8 @@ void UnixKind::open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* p
   provide(*peer, std::move(ends.second), ctx);
 }
 
-void UnixKind::open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_entry* client, const pb::unix_sk_entry& listener,
-                             RestoreContext& ctx) {
+void UnixKind::open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_entry* client,
+                             const pb::unix_sk_entry& listener, RestoreContext& ctx) {
   const std::string object = object_of(server);
   const int listening = ctx.fd_of(listener.id());
   UniqueFd end = open_socket(AF_UNIX, static_cast<int>(server.type()), 0, object);
@@ -284,9 +294,11 @@ void UnixKind::fill_queue(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     for (const uint32_t id : message.rights) rights.push_back(ctx.fd_of(id));
     const RoomToSend room(sender, total, object);
     const auto own = own_credentials();
-    const int error = run_as(credentials(more ? extra.packet(index).cred() : own, more && extra.packet(index).has_cred(), own), [&] {
-      return send_packet(sender, message.data, rights.data(), rights.size(), paired ? nullptr : to.get(), to.length);
-    });
+    const int error =
+        run_as(credentials(more ? extra.packet(index).cred() : own, more && extra.packet(index).has_cred(), own), [&] {
+          return send_packet(sender, message.data, rights.data(), rights.size(), paired ? nullptr : to.get(),
+                             to.length);
+        });
     if (error != 0) throw_errno(Failure::environment, object, "putting its waiting data back", error);
     index++;
   }
@@ -296,14 +308,17 @@ void UnixKind::connect_to(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   const std::string object = object_of(sk);
   const pb::unix_sk_entry* peer = by_ino(sk.peer());
   if (peer == nullptr)
-    throw Error(Failure::environment, object, format("its peer socket:[%u] is outside the tree and has no name", sk.peer()),
+    throw Error(Failure::environment, object,
+                format("its peer socket:[%u] is outside the tree and has no name", sk.peer()),
                 format("give a connected socket with --inherit-fd fd[N]:socket:[%u]", sk.ino()));
   const auto own = own_credentials();
   const int fd = ctx.fd_of(sk.id());
   UniqueFd node;
-  const SocketAddress to = is_external(*peer) ? unix_address(name_of(*peer), object) : reachable_address(ctx.fd_of(peer->id()), node);
+  const SocketAddress to =
+      is_external(*peer) ? unix_address(name_of(*peer), object) : reachable_address(ctx.fd_of(peer->id()), node);
   if (to.length <= sizeof(sa_family_t)) throw Error(Failure::image, object, "its peer has no name to connect to");
-  if (is_external(*peer) && !is_dgram(sk)) log.warn("%s: it is connected anew to %s", object.c_str(), name_text(name_of(*peer)).c_str());
+  if (is_external(*peer) && !is_dgram(sk))
+    log.warn("%s: it is connected anew to %s", object.c_str(), name_text(name_of(*peer)).c_str());
   const auto& extra = extras_.of(sk.id(), ctx.images());
   connect_as(credentials(extra.connector(), extra.has_connector(), own), fd, to, object);
 }
@@ -317,7 +332,8 @@ void UnixKind::connect_pending(const pb::unix_sk_entry& listener, RestoreContext
   }
   // An image without our record has no order of arrival.
   for (const pb::unix_sk_entry* client : opened_)
-    if (!is_dgram(*client) && is_connected(*client) && client->peer() == listener.ino() && !done.count(client->ino())) connect_to(*client, ctx);
+    if (!is_dgram(*client) && is_connected(*client) && client->peer() == listener.ino() && !done.count(client->ino()))
+      connect_to(*client, ctx);
 }
 
 void UnixKind::finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
@@ -350,7 +366,8 @@ void UnixKind::finish_restore(RestoreContext& ctx) {
     if (sk->state() == kUnixListen) connect_pending(*sk, ctx);
   for (const auto* sk : all) {
     const pb::unix_sk_entry* peer = by_ino(sk->peer());
-    if (!is_dgram(*sk) && is_connected(*sk) && !paired_.count(sk->id()) && (peer == nullptr || is_external(*peer))) connect_to(*sk, ctx);
+    if (!is_dgram(*sk) && is_connected(*sk) && !paired_.count(sk->id()) && (peer == nullptr || is_external(*peer)))
+      connect_to(*sk, ctx);
   }
   mates_.clear();
   for (const auto* sk : opened_) finish_one(*sk, ctx);

@@ -39,7 +39,7 @@ class UnixKind : public Kind {
   // ---- dump
   struct Table {
     std::unordered_map<uint32_t, UnixRecord> by_ino;
-    std::unordered_map<uint32_t, uint32_t> listener_of;   ///< client not yet accepted -> its listener
+    std::unordered_map<uint32_t, uint32_t> listener_of;  ///< client not yet accepted -> its listener
   };
   struct Peer {
     std::string object;
@@ -51,16 +51,17 @@ class UnixKind : public Kind {
   const UnixRecord& record(int fd, uint64_t net, uint32_t ino, const std::string& object);
   void collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra,
                     const OpenFile& file, const std::string& object);
-  void collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object, const FileOptions& options);
-  void collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file, DumpContext& ctx,
-                     const std::string& object);
+  void collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object,
+                       const FileOptions& options);
+  void collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file,
+                     DumpContext& ctx, const std::string& object);
   void dump_external(const Peer& end, DumpContext& ctx);
   int fresh(int type, const std::string& object);
 
   std::map<uint64_t, Table> tables_;
   std::unordered_set<uint32_t> dumped_, external_;
   std::vector<Peer> peers_;
-  std::vector<std::pair<uint32_t, std::string>> pending_;   ///< clients in backlogs, with their listener
+  std::vector<std::pair<uint32_t, std::string>> pending_;  ///< clients in backlogs, with their listener
   std::map<int, UniqueFd> fresh_;
 
   // ---- restore
@@ -77,7 +78,8 @@ class UnixKind : public Kind {
   void provide(const pb::unix_sk_entry& sk, UniqueFd fd, RestoreContext& ctx);
   void open_single(const pb::unix_sk_entry& sk, RestoreContext& ctx);
   void open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* peer, RestoreContext& ctx);
-  void open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_entry* client, const pb::unix_sk_entry& listener, RestoreContext& ctx);
+  void open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_entry* client,
+                     const pb::unix_sk_entry& listener, RestoreContext& ctx);
   bool open_inherited(const pb::unix_sk_entry& sk, RestoreContext& ctx);
   void connect_to(const pb::unix_sk_entry& sk, RestoreContext& ctx);
   void connect_pending(const pb::unix_sk_entry& listener, RestoreContext& ctx);
@@ -88,10 +90,10 @@ class UnixKind : public Kind {
   std::unordered_map<uint32_t, const pb::unix_sk_entry*> by_ino_;
   std::multimap<std::string, const pb::unix_sk_entry*> by_name_;
   std::map<uint32_t, Queue> queues_;
-  std::map<uint32_t, UniqueFd> mates_;        ///< the other ends that are gone in the image, until queues are full
+  std::map<uint32_t, UniqueFd> mates_;  ///< the other ends that are gone in the image, until queues are full
   std::vector<const pb::unix_sk_entry*> opened_;
   std::set<uint32_t> opened_ids_;
-  std::set<uint32_t> paired_;                 ///< connected when they were made
+  std::set<uint32_t> paired_;  ///< connected when they were made
   SocketExtras extras_;
 };
 

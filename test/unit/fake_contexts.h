@@ -21,11 +21,11 @@
 #include "inventory.pb.h"
 
 /// For kinds that only CAP_NET_ADMIN can look at.
-#define NSR_NEEDS_ROOT \
-  if (geteuid() != 0) { \
+#define NSR_NEEDS_ROOT           \
+  if (geteuid() != 0) {          \
     WARN("skipped: needs root"); \
-    return; \
-  } \
+    return;                      \
+  }                              \
   static_assert(true)
 
 namespace nsr::fake {
@@ -44,7 +44,8 @@ struct TempDir {
 
 class Dump : public DumpContext {
  public:
-  Dump(const std::string& dir, Kinds& kinds, FileOptions options = {}) : images_(dir), kinds_(kinds), options_(std::move(options)) {
+  Dump(const std::string& dir, Kinds& kinds, FileOptions options = {})
+      : images_(dir), kinds_(kinds), options_(std::move(options)) {
     images_.begin_dump();
   }
   /// Descriptors of this process; returns their file ids in order.
@@ -64,7 +65,8 @@ class Dump : public DumpContext {
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_; }
   UniqueFd borrow(const OpenFile& file) override {
-    return UniqueFd(file.fd >= 0 ? fcntl(file.fd, F_DUPFD_CLOEXEC, 0) : open(file.proc_path.c_str(), O_RDONLY | O_CLOEXEC));
+    return UniqueFd(file.fd >= 0 ? fcntl(file.fd, F_DUPFD_CLOEXEC, 0)
+                                 : open(file.proc_path.c_str(), O_RDONLY | O_CLOEXEC));
   }
   std::optional<NsPid> inner_pid(HostPid pid) const override {
     return pid.value == getpid() ? std::optional(NsPid(getpid())) : std::nullopt;
@@ -109,7 +111,8 @@ class Dump : public DumpContext {
 
 class Restore : public RestoreContext {
  public:
-  Restore(const std::string& dir, Kinds& kinds, FileOptions options = {}) : images_(dir), kinds_(kinds), options_(std::move(options)) {
+  Restore(const std::string& dir, Kinds& kinds, FileOptions options = {})
+      : images_(dir), kinds_(kinds), options_(std::move(options)) {
     stored_ = images_.all<pb::file_entry>(Img::files);
     for (const auto& entry : stored_) {
       entries_.push_back(&entry);

@@ -130,7 +130,8 @@ TEST_CASE("sockets: a group of SO_REUSEPORT listeners on IPv6 comes back whole")
 
 TEST_CASE("sockets: TCP sockets that are fresh, bound, or v4-mapped") {
   NSR_NEEDS_ROOT;
-  const int fresh = socket(AF_INET, SOCK_STREAM, 0), bound = socket(AF_INET, SOCK_STREAM, 0), mapped = socket(AF_INET6, SOCK_STREAM, 0);
+  const int fresh = socket(AF_INET, SOCK_STREAM, 0), bound = socket(AF_INET, SOCK_STREAM, 0),
+            mapped = socket(AF_INET6, SOCK_STREAM, 0);
   bind_to(bound, loopback());
   const uint16_t bound_port = port(bound);
   sockaddr_in6 a{};
@@ -215,8 +216,9 @@ TEST_CASE("sockets: a live TCP connection is refused by its addresses and the op
   fake::TempDir dir;
   fake::Kinds kinds;
   kinds.push_back(make_inet_kind());
-  CHECK_THROWS_WITH(fake::Dump(dir.path, kinds).run({client}),
-                    Catch::Contains("--tcp-established") && Catch::Contains("127.0.0.1:" + std::to_string(port(listener))));
+  CHECK_THROWS_WITH(
+      fake::Dump(dir.path, kinds).run({client}),
+      Catch::Contains("--tcp-established") && Catch::Contains("127.0.0.1:" + std::to_string(port(listener))));
   CHECK_THROWS_WITH(fake::Dump(dir.path, kinds).run({listener}), Catch::Contains("--skip-in-flight"));
   close(client);
   close(listener);

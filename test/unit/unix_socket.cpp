@@ -53,7 +53,9 @@ sockaddr_un named(const std::string& path) {
   return a;
 }
 
-socklen_t length(const std::string& name) { return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()); }
+socklen_t length(const std::string& name) {
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+}
 
 int bound(int type, const std::string& name) {
   const int fd = socket(AF_UNIX, type, 0);
@@ -77,7 +79,9 @@ std::string name_of(int fd) {
   return !name.empty() && name[0] ? std::string(name.c_str()) : name;
 }
 
-void put(int fd, const std::string& text) { REQUIRE(send(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size())); }
+void put(int fd, const std::string& text) {
+  REQUIRE(send(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+}
 
 std::string get(int fd, size_t room = 1 << 20) {
   std::string text(room, '\0');
@@ -87,7 +91,9 @@ std::string get(int fd, size_t room = 1 << 20) {
   return text;
 }
 
-std::string abstract(const std::string& tail) { return std::string(1, '\0') + "nsr-unit-" + std::to_string(getpid()) + tail; }
+std::string abstract(const std::string& tail) {
+  return std::string(1, '\0') + "nsr-unit-" + std::to_string(getpid()) + tail;
+}
 
 /// Receives one message and its first descriptor.
 std::pair<std::string, int> get_with_fd(int fd, size_t room = 4096) {
@@ -102,7 +108,9 @@ std::pair<std::string, int> get_with_fd(int fd, size_t room = 4096) {
   return {std::string(data, static_cast<size_t>(n)), right};
 }
 
-void put_with_fd(int fd, const std::string& text, int right) { REQUIRE(send_packet(fd, text, &right, 1, nullptr, 0) == 0); }
+void put_with_fd(int fd, const std::string& text, int right) {
+  REQUIRE(send_packet(fd, text, &right, 1, nullptr, 0) == 0);
+}
 
 }  // namespace
 
@@ -247,7 +255,8 @@ TEST_CASE("unix: abstract names, deleted names and names bound from another dire
 
 TEST_CASE("unix: datagrams keep their senders' names") {
   NSR_NEEDS_ROOT;
-  const int receiver = bound(SOCK_DGRAM, abstract("r")), sender = bound(SOCK_DGRAM, abstract("s")), plain = socket(AF_UNIX, SOCK_DGRAM, 0);
+  const int receiver = bound(SOCK_DGRAM, abstract("r")), sender = bound(SOCK_DGRAM, abstract("s")),
+            plain = socket(AF_UNIX, SOCK_DGRAM, 0);
   connect_to(SOCK_DGRAM, abstract("r"), sender);
   connect_to(SOCK_DGRAM, abstract("r"), plain);
   put(sender, "named");
@@ -269,7 +278,8 @@ TEST_CASE("unix: a peer outside is refused with the option that helps, and reach
   const int outside = bound(SOCK_DGRAM, log), inside = connect_to(SOCK_DGRAM, log);
   fake::TempDir dir;
   auto some = kinds();
-  CHECK_THROWS_WITH(fake::Dump(dir.path, some).run({inside}), Catch::Contains("--external unix[") && Catch::Contains(log.substr(1)));
+  CHECK_THROWS_WITH(fake::Dump(dir.path, some).run({inside}),
+                    Catch::Contains("--external unix[") && Catch::Contains(log.substr(1)));
   FileOptions options;
   options.ext_unix_sk = true;
   Round round({inside}, options);
