@@ -145,7 +145,15 @@ class Runner:
     def wait_settled(self):
         """Until each leader waits for go (rt_sigtimedwait) or is a zombie or stopped, and the announced threads are where they
         should be. Which children exist is known then: a process forks its children before it waits."""
+        being_made = 3 << 31  # the C library blocks its two internal signals (32, 33) only while it creates a thread
+
+        def threads_made(pid):
+            masks = [snapshot.status_of(f"/proc/{pid}/task/{t}").get("SigBlk", "0") for t in snapshot.threads_of(pid)]
+            return all(int(mask, 16) & being_made != being_made for mask in masks)
+
         def settled(pid):
+            if not threads_made(pid):
+                return False
             state = snapshot.status_of(f"/proc/{pid}").get("State", "Z").strip()[0]
             return state in "TtZX" or snapshot.read(f"/proc/{pid}/syscall").split(" ")[0] in ("128", "<Input/output error>")
         if self.directives.leaders != "any":
@@ -174,6 +182,12 @@ class Runner:
     def snapshot(self):
         begin = time.monotonic()
         state = snapshot.snapshot(self.root)
+        viewer = os.path.join(self.bin, "taskstate")
+        if os.path.exists(viewer):  # VMA flags, sharing of open files by kcmp, and more
+            seen = subprocess.run([viewer, str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=self.directives.timeout)
+            if seen.returncode != 0:
+                raise Failed(f"taskstate: {seen.stdout.decode(errors='replace')[-500:]}")
+            state.update(snapshot.from_taskstate(seen.stdout.decode("latin-1")))
         self.log.step("snapshot", time.monotonic() - begin)
         return state
 

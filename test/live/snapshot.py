@@ -181,6 +181,19 @@ def thread(out, me, path):
     out[f"{who} attr"] = read(path + "/attr/current")
 
 
+def from_taskstate(text):
+    """Lines of the program taskstate, by process and section, without what the harness itself changes."""
+    out = {}
+    for line in text.splitlines():
+        pid, section, rest = (line.split(" ", 2) + ["", ""])[:3]
+        if not out and section == "ids":
+            rest = re.sub(r"ppid=\d+", "ppid=outside", rest)
+        rest = re.sub(r"blocked=([0-9a-f]+)", lambda m: f"blocked={int(m[1], 16) & ~GO_BIT:016x}", rest)
+        key = f"taskstate {pid} {section}" + (" " + rest.split(" ")[0] if section in ("thread", "fd", "ns") else "")
+        out[key] = out[key] + "\n" + rest if key in out else rest
+    return out
+
+
 def differences(before, after, ignore=()):
     """Lines that tell what differs. ignore: regular expressions of keys that the victim says may change."""
     lines = []
