@@ -1,6 +1,7 @@
 """One victim's life under the live tests: start, dump, restore, verify, clean up. run.py says in which order."""
 import ctypes
 import os
+import re
 import select
 import signal
 import subprocess
@@ -197,11 +198,17 @@ class Runner:
             raise Failed(f"round {n}: {len(lines)} differences before - after:\n    " + "\n    ".join(lines[:40]))
 
     def freeze(self):
-        pids = snapshot.tree_of(self.root)
-        for pid in pids:
+        for pid in snapshot.tree_of(self.root):
             os.kill(pid, signal.SIGSTOP)
-        self.until(lambda: all(snapshot.status_of(f"/proc/{p}").get("State", "Z").strip()[0] in "TZ" for p in pids), "stop")
-        for pid in pids:
+        self.wait_stopped()
+        self.resume()
+
+    def wait_stopped(self):
+        pids = snapshot.tree_of(self.root)
+        self.until(lambda: all(snapshot.status_of(f"/proc/{p}").get("State", "Z").strip()[0] in "TZ" for p in pids), "all tasks are stopped")
+
+    def resume(self):
+        for pid in snapshot.tree_of(self.root):
             os.kill(pid, signal.SIGCONT)
 
     # --- dump and restore --------------------------------------------------------------------------------------------
@@ -239,6 +246,20 @@ class Runner:
         self.engine("dump", [os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", self.images(n), "-v4", "-o",
                              "dump.log", *options, *self.directives.engine, *self.directives.dump], n)
 
+    def refused_dump(self, n):
+        try:
+            self.dump(n)
+        except Failed:
+            pass
+        else:
+            raise Failed("the dump was not refused")
+        with open(os.path.join(self.dir, f"dump.{n}.output"), errors="replace") as f:
+            lines = f.read().strip().splitlines() or ["nothing on stderr"]
+        if not re.search(self.directives.refused, lines[-1]):
+            raise Failed(f"the reason does not match {self.directives.refused!r}: {lines[-1]}")
+        if os.path.exists(os.path.join(self.images(n), "inventory.img")):
+            raise Failed("a refused dump left an inventory.img")
+
     def wait_gone(self):
         self.until(lambda: not any(os.path.exists(f"/proc/{i}") for i in self.ids), "the dumped tasks are gone")
 
@@ -253,9 +274,9 @@ class Runner:
         if answer != f"occupied {len(ids)}":
             raise Failed("occupy: " + answer)
 
-    def restore(self, n, in_namespace):
+    def restore(self, n, in_namespace, *more):
         pidfile = os.path.join(self.dir, f"pid.{n}")
-        options = ["-D", self.images(n), "-d", "-v4", "-o", "restore.log", "--pidfile", pidfile, *self.directives.engine, *self.directives.restore]
+        options = ["-D", self.images(n), "-d", "-v4", "-o", "restore.log", "--pidfile", pidfile, *more, *self.directives.engine, *self.directives.restore]
         if in_namespace:
             self.occupy(self.inner)
             argv = [os.path.join(self.bin, "ns-restore"), *options]

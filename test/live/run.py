@@ -7,6 +7,8 @@ Flavours
   leave   ns-engine dump --leave-running; the victim goes on and must not have noticed
   host    dump, then ns-engine restore -d
   ns      dump, occupy all ids of the tree on the host, then ns-restore -d
+  stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
+  refused the dump must fail, with a last line on stderr that the victim's directive describes, and leave the victim as it was
 
 Directives, comment lines at the head of victims/NAME.c
   // engine: OPTIONS    added to dump and restore          // dump: OPTIONS     // restore: OPTIONS
@@ -15,6 +17,7 @@ Directives, comment lines at the head of victims/NAME.c
   // timeout: S         limit for each wait, seconds (default 20)
   // ignore: REGEX      snapshot keys that may change; repeatable
   // leaders: any       not every process's leader waits with victim_wait()
+  // refused: REGEX     what the reason of a refused dump must match
   // terminal           the victim and the engine run under a stand-in for an interactive shell, on its pseudo-terminal
 
 Exit status: 0 passed, 77 skipped, 1 failed (what failed and the ends of the logs are printed).
@@ -35,7 +38,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Directives:
     def __init__(self, source):
         self.engine, self.dump, self.restore, self.ignore = [], [], [], []
-        self.rounds, self.timeout, self.terminal, self.leaders = 1, 20.0, False, None
+        self.rounds, self.timeout, self.terminal, self.leaders, self.refused = 1, 20.0, False, None, None
         with open(source) as f:
             for line in f:
                 if not line.startswith("//"):
@@ -48,8 +51,8 @@ class Directives:
                     self.rounds = int(value)
                 elif key == "timeout":
                     self.timeout = float(value)
-                elif key == "leaders":
-                    self.leaders = value
+                elif key in ("leaders", "refused"):
+                    setattr(self, key, value)
                 elif key == "ignore":
                     self.ignore.append(value)
                 elif key == "terminal":
@@ -65,6 +68,20 @@ def run(runner, flavour, rounds):
             runner.freeze()
         elif flavour == "leave":
             runner.dump(n, "--leave-running")
+        elif flavour == "refused":
+            runner.refused_dump(n)
+        elif flavour == "stopped":
+            runner.dump(n, "--leave-stopped")
+            runner.wait_stopped()
+            runner.resume()
+            runner.wait_settled()
+            runner.compare(before, runner.snapshot(), n)
+            shutil.rmtree(runner.images(n))
+            runner.dump(n)
+            runner.wait_gone()
+            runner.restore(n, False, "--leave-stopped")
+            runner.wait_stopped()
+            runner.resume()
         elif flavour in ("host", "ns"):
             runner.dump(n)
             runner.wait_gone()
@@ -83,7 +100,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the run directory")
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
-    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns"))
+    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "stopped", "refused"))
     args = parser.parse_args()
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
     if args.rounds:

@@ -1,4 +1,5 @@
 // Eight threads with thread-local storage, own names, a condition variable and a mutex held over the dump.
+// flavours: host ns leave stopped
 #include "victim.h"
 
 enum { THREADS = 8 };

@@ -1,4 +1,5 @@
 // Forked children and grandchildren keep their ids, their parents and their children.
+// flavours: host ns leave stopped
 #include "victim.h"
 
 int main(int argc, char **argv) {
