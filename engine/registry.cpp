@@ -8,17 +8,23 @@ namespace nsr {
 std::vector<std::unique_ptr<Kind>> make_kinds() {
   std::vector<std::unique_ptr<Kind>> kinds;
   auto add = [&](std::unique_ptr<Kind> kind) { kinds.push_back(with_owner(std::move(kind))); };
-  add(make_eventfd_kind());
-  add(make_epoll_kind());
-  add(make_pipe_kind());
-  add(make_tty_kind());
+  auto files = make_named_files();
   add(make_unix_kind());
   add(make_inet_kind());
   add(make_netlink_kind());
   add(make_packet_kind());
   add(make_other_socket_kind());
-  add(make_regular_kind());  // whatever has a path: behind the kinds that have one too
-  add(make_unknown_kind());  // matches everything
+  add(make_pipe_kind());
+  add(make_eventfd_kind());
+  add(make_epoll_kind());
+  add(make_timerfd_kind());
+  add(make_signalfd_kind());
+  add(make_memfd_kind());
+  add(make_tty_kind());
+  add(make_fifo_kind(files));
+  add(make_proc_kind(files));
+  add(make_regular_kind(files));  // whatever has a path: behind the kinds that have one too
+  add(make_unknown_kind());       // matches everything
   return kinds;
 }
 

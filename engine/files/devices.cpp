@@ -1,6 +1,6 @@
 #include <sys/sysmacros.h>
 
-#include "engine/files/regular.h"
+#include "engine/files/named_files.h"
 
 namespace nsr {
 namespace {

@@ -1,5 +1,7 @@
 // F_SETOWN, F_SETSIG and O_ASYNC of any kind, set in a task that holds the file: the owner must exist, its number is
 // of that task's pid namespace, and O_ASYNC remembers the number of the descriptor it was set through (si_fd).
+#include "engine/files/owner.h"
+
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,16 +61,19 @@ Common common_part(const pb::file_entry& e) {
   }
 }
 
-bool has_owner(const pb::fown_entry& o) { return o.pid() != 0 || o.signum() != 0; }
+}  // namespace
 
-/// struct f_owner_ex of fcntl(2).
-struct OwnerEx {
-  int32_t type;
-  int32_t pid;
-};
+bool owner_needs_task(const pb::fown_entry& owner, uint32_t flags) {
+  return owner.pid() != 0 || owner.signum() != 0 || (flags & FASYNC);
+}
 
-void emit_owner(const pb::fown_entry& owner, TaskStage& stage) {
+void emit_owner(const pb::fown_entry& owner, uint32_t flags, TaskStage& stage) {
   Program& p = stage.program;
+  // first O_ASYNC: a terminal makes the caller its owner then, which the recorded owner replaces
+  if (flags & FASYNC) {
+    p.call(SYS_fcntl, stage.fd, F_SETFL, flags & (FASYNC | O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME));
+    p.note(format("fd %d: O_ASYNC", stage.fd));
+  }
   if (owner.signum() != 0) {
     p.call(SYS_fcntl, stage.fd, F_SETSIG, owner.signum());
     p.note(format("fd %d: signal %u by F_SETSIG", stage.fd, owner.signum()));
@@ -81,7 +86,7 @@ void emit_owner(const pb::fown_entry& owner, TaskStage& stage) {
     p.call(SYS_setresuid, owner.uid(), owner.euid(), 0);
     p.note(format("fd %d: owner set as uid %u euid %u", stage.fd, owner.uid(), owner.euid()));
   }
-  OwnerEx ex{static_cast<int32_t>(owner.pid_type()), static_cast<int32_t>(owner.pid())};
+  f_owner_ex ex{static_cast<decltype(f_owner_ex::type)>(owner.pid_type()), static_cast<int32_t>(owner.pid())};
   p.call(SYS_fcntl, stage.fd, F_SETOWN_EX, stage.arena.put(ex));
   p.note(format("fd %d: owner %s %u by F_SETOWN", stage.fd,
                 ex.type == F_OWNER_TID   ? "thread"
@@ -93,6 +98,8 @@ void emit_owner(const pb::fown_entry& owner, TaskStage& stage) {
     p.note("back to the engine's user ids");
   }
 }
+
+namespace {
 
 class WithOwner final : public Kind {
  public:
@@ -112,20 +119,12 @@ class WithOwner final : public Kind {
 
   bool needs_task(const pb::file_entry& entry) const override {
     Common c = common_part(entry);
-    return kind_->needs_task(entry) || (c.owner && (has_owner(*c.owner) || (c.flags & FASYNC)));
+    return kind_->needs_task(entry) || (c.owner && owner_needs_task(*c.owner, c.flags));
   }
 
   void emit(const pb::file_entry& entry, TaskStage& stage) override {
     if (kind_->needs_task(entry)) kind_->emit(entry, stage);
-    Common c = common_part(entry);
-    if (!c.owner) return;
-    // first O_ASYNC: a terminal makes the caller its owner then, which the recorded owner replaces
-    if (c.flags & FASYNC) {
-      stage.program.call(SYS_fcntl, stage.fd, F_SETFL,
-                         c.flags & (FASYNC | O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME));
-      stage.program.note(format("fd %d: O_ASYNC", stage.fd));
-    }
-    if (has_owner(*c.owner)) emit_owner(*c.owner, stage);
+    if (Common c = common_part(entry); c.owner) emit_owner(*c.owner, c.flags, stage);
   }
 
  private:

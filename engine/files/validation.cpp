@@ -7,7 +7,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
 #include "engine/files/build_id.h"
-#include "engine/files/regular.h"
+#include "engine/files/named_files.h"
 
 namespace nsr {
 namespace {

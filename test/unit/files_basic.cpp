@@ -50,7 +50,7 @@ TEST_CASE("files: position and flags of a regular file") {
   UniqueFd fd = opened(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOATIME);
   put(fd, "0123456789");
   REQUIRE(lseek(fd.get(), 4, SEEK_SET) == 4);
-  RoundTrip trip({fd.get()}, make_regular_kind);
+  RoundTrip trip({fd.get()}, a_regular_kind);
   CHECK(fdinfo_of(trip.fd(0)).substr(0, fdinfo_of(fd.get()).find("mnt_id")) ==
         fdinfo_of(fd.get()).substr(0, fdinfo_of(fd.get()).find("mnt_id")));
   CHECK(link_of(trip.fd(0)) == path);
@@ -64,15 +64,15 @@ TEST_CASE("files: O_PATH, O_APPEND, O_DIRECT, O_DIRECTORY come back") {
   for (int flags : {O_PATH, O_WRONLY | O_APPEND, O_RDONLY | O_DIRECT, O_RDWR | O_SYNC}) {
     opened(path, O_RDWR | O_CREAT);
     UniqueFd fd = opened(path, flags);
-    RoundTrip trip({fd.get()}, make_regular_kind);
+    RoundTrip trip({fd.get()}, a_regular_kind);
     CHECK(fcntl(trip.fd(0), F_GETFL) == fcntl(fd.get(), F_GETFL));
   }
   UniqueFd folder = opened(dir.path, O_RDONLY | O_DIRECTORY);
-  RoundTrip trip({folder.get()}, make_regular_kind);
+  RoundTrip trip({folder.get()}, a_regular_kind);
   CHECK(fcntl(trip.fd(0), F_GETFL) == fcntl(folder.get(), F_GETFL));
   REQUIRE(symlink("nowhere", (dir.path + "/link").c_str()) == 0);
   UniqueFd link = opened(dir.path + "/link", O_PATH | O_NOFOLLOW);
-  RoundTrip link_trip({link.get()}, make_regular_kind);
+  RoundTrip link_trip({link.get()}, a_regular_kind);
   CHECK(link_of(link_trip.fd(0)) == dir.path + "/link");
 }
 
@@ -81,11 +81,11 @@ TEST_CASE("files: a changed file is refused with both sizes, a grown log is not"
   std::string path = dir.path + "/f";
   UniqueFd fd = opened(path, O_RDWR | O_CREAT);
   put(fd, "12345");
-  Kinds kinds = kinds_of(make_regular_kind);
+  Kinds kinds = kinds_of(a_regular_kind);
   fake::TempDir images;
   FilesDump(images.path, kinds).run({fd.get()});
   put(fd, "6789");
-  Kinds again = kinds_of(make_regular_kind);
+  Kinds again = kinds_of(a_regular_kind);
   CHECK_THROWS_WITH(Restore(images.path, again).run(),
                     Contains("has 9 bytes now, but had 5 at the dump") && Contains("--file-validation none"));
   FileOptions tolerant;
@@ -99,10 +99,10 @@ TEST_CASE("files: a changed file is refused with both sizes, a grown log is not"
 
   UniqueFd log = opened(path, O_RDWR | O_APPEND | O_CREAT);
   put(log, "line\n");
-  Kinds third = kinds_of(make_regular_kind);
+  Kinds third = kinds_of(a_regular_kind);
   FilesDump(images.path, third).run({log.get()});
   put(log, "line\n");
-  Kinds fourth = kinds_of(make_regular_kind);
+  Kinds fourth = kinds_of(a_regular_kind);
   CHECK_NOTHROW(Restore(images.path, fourth).run());
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("files: a deleted file keeps content, holes, owner and mode") {
   put(fd, "head");
   UniqueFd second = opened(path, O_WRONLY | O_APPEND);
   REQUIRE(unlink(path.c_str()) == 0);
-  RoundTrip trip({fd.get(), second.get()}, make_regular_kind);
+  RoundTrip trip({fd.get(), second.get()}, a_regular_kind);
   struct stat before, after, other;
   fstat(fd.get(), &before), fstat(trip.fd(0), &after), fstat(trip.fd(1), &other);
   CHECK(after.st_size == before.st_size);
@@ -140,7 +140,7 @@ TEST_CASE("files: a deleted file keeps content, holes, owner and mode") {
   CHECK(std::filesystem::is_empty(dir.path));
   FileOptions small;
   small.ghost_limit = 4096;
-  CHECK_THROWS_WITH(RoundTrip({fd.get()}, small, small, make_regular_kind), Contains("--ghost-limit"));
+  CHECK_THROWS_WITH(RoundTrip({fd.get()}, small, small, a_regular_kind), Contains("--ghost-limit"));
 }
 
 TEST_CASE("files: deleted directories and files in them") {
@@ -151,7 +151,7 @@ TEST_CASE("files: deleted directories and files in them") {
   UniqueFd file = opened(inner + "/f", O_RDWR | O_CREAT);
   put(file, "text");
   std::filesystem::remove_all(inner);
-  RoundTrip trip({folder.get(), file.get()}, make_regular_kind);
+  RoundTrip trip({folder.get(), file.get()}, a_regular_kind);
   CHECK(link_of(trip.fd(0)) == inner + " (deleted)");
   CHECK(link_of(trip.fd(1)) == inner + "/f (deleted)");
   CHECK(lseek(trip.fd(1), 0, SEEK_CUR) == 4);
@@ -165,10 +165,10 @@ TEST_CASE("files: a name that is gone while another is left needs --link-remap")
   put(fd, "x");
   REQUIRE(link(path.c_str(), (dir.path + "/b").c_str()) == 0);
   REQUIRE(unlink(path.c_str()) == 0);
-  CHECK_THROWS_WITH(RoundTrip({fd.get()}, make_regular_kind), Contains("--link-remap"));
+  CHECK_THROWS_WITH(RoundTrip({fd.get()}, a_regular_kind), Contains("--link-remap"));
   FileOptions options;
   options.link_remap = true;
-  RoundTrip trip({fd.get()}, options, options, make_regular_kind);
+  RoundTrip trip({fd.get()}, options, options, a_regular_kind);
   struct stat before, after;
   fstat(fd.get(), &before), fstat(trip.fd(0), &after);
   CHECK(before.st_ino == after.st_ino);
@@ -181,10 +181,10 @@ TEST_CASE("files: external files are given back by --inherit-fd") {
   FileOptions dump, restore;
   std::string key = format("file[%x:%lx]", seen->mnt_id, seen->st.st_ino);
   dump.external.push_back(key);
-  CHECK_THROWS_WITH(RoundTrip({fd.get()}, dump, restore, make_regular_kind), Contains("--inherit-fd"));
+  CHECK_THROWS_WITH(RoundTrip({fd.get()}, dump, restore, a_regular_kind), Contains("--inherit-fd"));
   UniqueFd other = opened("/etc/group", O_RDONLY);
   restore.inherit_fd[key] = other.get();
-  RoundTrip trip({fd.get()}, dump, restore, make_regular_kind);
+  RoundTrip trip({fd.get()}, dump, restore, a_regular_kind);
   CHECK(link_of(trip.fd(0)) == "/etc/group");
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("files: character devices") {
     INFO(path);
     UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
     if (!fd) continue;
-    RoundTrip trip({fd.get()}, make_regular_kind);
+    RoundTrip trip({fd.get()}, a_regular_kind);
     CHECK(link_of(trip.fd(0)) == path);
   }
 }
@@ -329,7 +329,7 @@ TEST_CASE("files: a pair of pseudo-terminals") {
     33, 101, 1, 2
   }, back{};
   REQUIRE(ioctl(master.get(), TIOCSWINSZ, &size) == 0);
-  Kinds kinds = kinds_of(make_tty_kind, make_regular_kind);
+  Kinds kinds = kinds_of(make_tty_kind, a_regular_kind);
   fake::TempDir images;
   std::vector<uint32_t> ids;
   {
@@ -338,7 +338,7 @@ TEST_CASE("files: a pair of pseudo-terminals") {
   }
   slave.reset();
   master.reset();
-  Kinds again = kinds_of(make_tty_kind, make_regular_kind);
+  Kinds again = kinds_of(make_tty_kind, a_regular_kind);
   Restore restore(images.path, again);
   // the path entries have no holder; they are not opened here
   for (uint32_t id : ids) restore.fd_of(id);
@@ -362,13 +362,13 @@ TEST_CASE("files: a terminal from outside needs --shell-job") {
   REQUIRE(ioctl(master.get(), TIOCSPTLCK, &unlocked) == 0);
   UniqueFd slave(ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
   REQUIRE(slave);
-  Kinds kinds = kinds_of(make_tty_kind, make_regular_kind);
+  Kinds kinds = kinds_of(make_tty_kind, a_regular_kind);
   fake::TempDir images;
   CHECK_THROWS_WITH(FilesDump(images.path, kinds).run({slave.get()}), Contains("--shell-job"));
 }
 
 TEST_CASE("files: what no kind keeps is refused with a reason") {
   UniqueFd fd = opened("/dev/loop-control", O_RDONLY);
-  CHECK_THROWS_WITH(RoundTrip({fd.get()}, make_regular_kind, make_unknown_kind),
+  CHECK_THROWS_WITH(RoundTrip({fd.get()}, a_regular_kind, make_unknown_kind),
                     Contains("loop-control") && Contains("fd "));
 }

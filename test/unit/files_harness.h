@@ -58,6 +58,9 @@ inline std::string link_of(int fd) {
   return file->link;
 }
 
+/// The regular kind with a path service of its own.
+inline std::unique_ptr<Kind> a_regular_kind() { return make_regular_kind(make_named_files()); }
+
 template <class... Makers>
 Kinds kinds_of(Makers... makers) {
   Kinds list;

@@ -8,7 +8,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
 #include "engine/files/build_id.h"
-#include "engine/files/regular.h"
+#include "engine/files/named_files.h"
 #include "engine/images/image_dir.h"
 #include "remap-file-path.pb.h"
 
@@ -42,28 +42,19 @@ void check_device(const OpenFile& file) {
 
 }  // namespace
 
-Regular::~Regular() {
+NamedFiles::~NamedFiles() {
   // a dump that did not come to its end leaves no names behind
   for (const std::string& path : made_links_)
     if (::unlink(path.c_str()) != 0) log.error("%s cannot be removed: %m", path.c_str());
 }
 
-bool Regular::match(const OpenFile& file) const {
-  if (file.link.empty() || file.link[0] != '/') return false;
-  if (file.flags & O_PATH) return true;
-  return S_ISREG(file.st.st_mode) || S_ISDIR(file.st.st_mode) || S_ISCHR(file.st.st_mode) || S_ISBLK(file.st.st_mode);
-}
-
-bool Regular::leads_to(const OpenFile& file, const std::string& path) {
+bool NamedFiles::leads_to(const OpenFile& file, const std::string& path) {
   struct stat st {};
   std::string here = paths_.from_engine(file.pid, path);
   return ::lstat(here.c_str(), &st) == 0 && st.st_dev == file.st.st_dev && st.st_ino == file.st.st_ino;
 }
 
-void Regular::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
-  entry.set_type(pb::REG);
-  pb::reg_file_entry& reg = *entry.mutable_reg();
-  reg.set_id(entry.id());
+void NamedFiles::dump(const OpenFile& file, uint32_t id, pb::reg_file_entry& reg, DumpContext& ctx) {
   reg.set_flags(file.flags);
   reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
   UniqueFd seen = ctx.borrow(file);
@@ -74,11 +65,21 @@ void Regular::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx
     return;
   }
   check_device(file);
-  reg.set_name(name_of(file, entry.id(), ctx));
+  reg.set_name(name_of(file, id, ctx));
   dump_content_marks(file, seen.get(), reg, ctx);
 }
 
-void Regular::dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx) {
+uint32_t NamedFiles::dump_extra(const OpenFile& file, DumpContext& ctx) {
+  pb::file_entry entry;
+  entry.set_type(pb::REG);
+  entry.set_id(ctx.new_file_id());
+  entry.mutable_reg()->set_id(entry.id());
+  dump(file, entry.id(), *entry.mutable_reg(), ctx);
+  ctx.add_file(entry);
+  return entry.id();
+}
+
+void NamedFiles::dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx) {
   reg.set_mode(file.st.st_mode);
   if (!S_ISREG(file.st.st_mode)) return;
   // a log that others may go on writing: nothing to compare with
@@ -91,7 +92,7 @@ void Regular::dump_content_marks(const OpenFile& file, int borrowed, pb::reg_fil
   for (uint32_t word : at->second) reg.add_build_id(word);
 }
 
-std::string Regular::name_of(const OpenFile& file, uint32_t id, DumpContext& ctx) {
+std::string NamedFiles::name_of(const OpenFile& file, uint32_t id, DumpContext& ctx) {
   std::string path = file.link;
   if (leads_to(file, path)) return path;  // also a file whose real name ends in " (deleted)"
   bool deleted = strip_deleted(path);
@@ -112,7 +113,7 @@ std::string Regular::name_of(const OpenFile& file, uint32_t id, DumpContext& ctx
   return path;
 }
 
-void Regular::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx) {
+void NamedFiles::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx) {
   pb::remap_file_path_entry remap;
   remap.set_orig_id(id);
   remap.set_remap_id(ghost_dump_.ghost_id(file, ctx));
@@ -120,7 +121,7 @@ void Regular::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx) {
   ctx.images().append(Img::remap_fpath).write(remap);
 }
 
-void Regular::dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx) {
+void NamedFiles::dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx) {
   if (S_ISDIR(file.st.st_mode))
     throw Error(Failure::unsupported, file.describe(), "its path does not lead to this directory any more",
                 "use --external " + external_name(file));
@@ -155,7 +156,5 @@ void Regular::dump_link(const OpenFile& file, const std::string& path, uint32_t 
   remap.set_remap_type(pb::LINKED);
   ctx.images().append(Img::remap_fpath).write(remap);
 }
-
-void Regular::finish_dump(DumpContext&) { made_links_.clear(); }
 
 }  // namespace nsr

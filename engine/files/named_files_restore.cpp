@@ -1,0 +1,87 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/descriptors/options.h"
+#include "engine/files/named_files.h"
+#include "engine/images/image_dir.h"
+#include "ghost-file.pb.h"
+#include "remap-file-path.pb.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("files");
+constexpr uint32_t kOldGhostBit = 1u << 31;  // how images without remap_type mark a ghost
+
+UniqueFd open_path(const std::string& path, int flags) {
+  if (path.empty() || path[0] != '/') throw Error(Failure::image, "file " + path, "its path is not absolute");
+  UniqueFd fd(::open(path.c_str(), flags));
+  if (!fd)
+    throw_errno(Failure::environment, path, format("cannot be opened with flags 0%o", flags), errno,
+                "bring the file back as it was at the dump");
+  return fd;
+}
+
+}  // namespace
+
+const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) {
+  if (!remaps_read_) {
+    for (const auto& r : ctx.images().all<pb::remap_file_path_entry>(Img::remap_fpath)) {
+      Remap remap{r.remap_id(), r.remap_type()};
+      if (!r.has_remap_type()) remap.type = r.remap_id() & kOldGhostBit ? pb::GHOST : pb::LINKED;
+      if (!r.has_remap_type()) remap.id &= ~kOldGhostBit;
+      if (!remaps_.emplace(r.orig_id(), remap).second)
+        throw Error(Failure::image, image_name(Img::remap_fpath), format("names file id %u twice", r.orig_id()));
+    }
+    remaps_read_ = true;
+  }
+  auto at = remaps_.find(id);
+  return at == remaps_.end() ? nullptr : &at->second;
+}
+
+UniqueFd NamedFiles::open_remapped(const pb::reg_file_entry& reg, const Remap& remap, int flags, RestoreContext& ctx) {
+  if (remap.type == pb::GHOST) return ghost_restore_.open(remap.id, reg.name(), flags, ctx);
+  const pb::file_entry* target = remap.type == pb::LINKED ? ctx.entry(remap.id) : nullptr;
+  if (!target || !target->has_reg())
+    throw Error(Failure::image, reg.name(), format("is remapped to %u, which is no regular file", remap.id));
+  used_links_.insert(target->reg().name());
+  UniqueFd fd = open_path(target->reg().name(), flags);
+  validate_file(fd.get(), reg, ctx.options());
+  return fd;
+}
+
+UniqueFd NamedFiles::open(const pb::reg_file_entry& reg, int flags, RestoreContext& ctx) {
+  int given = inherited(ctx.options(), reg.ext() || reg.name().empty() ? reg.name() : reg.name().substr(1));
+  if (given >= 0) return duplicate(given, reg.name());
+  if (reg.ext())
+    throw Error(Failure::environment, reg.name(), "was outside of the tree at the dump",
+                "give it with --inherit-fd 'fd[N]:" + reg.name() + "'");
+  if (const Remap* remap = remap_of(reg.id(), ctx)) return open_remapped(reg, *remap, flags, ctx);
+  UniqueFd fd = open_path(reg.name(), flags);
+  validate_file(fd.get(), reg, ctx.options());
+  return fd;
+}
+
+int NamedFiles::ghost_by_inode(uint32_t dev, uint64_t ino, RestoreContext& ctx) {
+  remap_of(0, ctx);
+  for (const auto& [id, remap] : remaps_) {
+    const pb::file_entry* entry = remap.type == pb::GHOST ? ctx.entry(id) : nullptr;
+    if (!entry || !entry->has_reg()) continue;
+    pb::ghost_file_entry ghost;
+    ctx.images().require(Img::ghost_file, remap.id).one(ghost);
+    if (ghost.dev() == dev && ghost.ino() == ino) return ghost_restore_.handle(remap.id, entry->reg().name(), ctx);
+  }
+  return -1;
+}
+
+void NamedFiles::remove_links() {
+  for (const std::string& path : used_links_)
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) log.warn("%s cannot be removed: %m", path.c_str());
+}
+
+}  // namespace nsr

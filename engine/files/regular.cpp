@@ -1,0 +1,65 @@
+// Regular files, directories, symbolic links and plain character devices: whatever is opened again by its path.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/files/kinds.h"
+#include "engine/files/named_files.h"
+
+namespace nsr {
+namespace {
+
+void set_position(int fd, const pb::reg_file_entry& reg) {
+  if (reg.pos() == 0 || (reg.flags() & O_PATH)) return;
+  if (::lseek(fd, static_cast<off_t>(reg.pos()), SEEK_SET) == static_cast<off_t>(reg.pos())) return;
+  throw_errno(Failure::environment, reg.name(),
+              format("its position %llu cannot be set", static_cast<unsigned long long>(reg.pos())), errno);
+}
+
+class Regular final : public Kind {
+ public:
+  explicit Regular(std::shared_ptr<NamedFiles> files) : files_(std::move(files)) {}
+  const char* name() const override { return "file"; }
+
+  bool match(const OpenFile& file) const override {
+    if (file.link.empty() || file.link[0] != '/') return false;
+    if (file.flags & O_PATH) return true;
+    return S_ISREG(file.st.st_mode) || S_ISDIR(file.st.st_mode) || S_ISCHR(file.st.st_mode) || S_ISBLK(file.st.st_mode);
+  }
+  void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override {
+    entry.set_type(pb::REG);
+    entry.mutable_reg()->set_id(entry.id());
+    files_->dump(file, entry.id(), *entry.mutable_reg(), ctx);
+  }
+  void finish_dump(DumpContext&) override { files_->keep_links(); }
+
+  bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::REG && entry.has_reg(); }
+  std::string describe(const pb::file_entry& entry) const override {
+    const pb::reg_file_entry& reg = entry.reg();
+    return format("%s%s, flags 0%o, position %llu", reg.ext() ? "external " : "", reg.name().c_str(), reg.flags(),
+                  static_cast<unsigned long long>(reg.pos()));
+  }
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override {
+    // paths of terminals, FIFOs and link remaps are there for the entries that name them
+    if (!ctx.has_holder(entry.id()) && S_ISFIFO(entry.reg().mode())) return;
+    UniqueFd fd = files_->open(entry.reg(), reopen_flags(entry.reg().flags()), ctx);
+    if (!entry.reg().ext()) set_position(fd.get(), entry.reg());
+    ctx.provide(entry.id(), std::move(fd));
+  }
+  void finish_restore(RestoreContext&) override { files_->remove_links(); }
+
+ private:
+  std::shared_ptr<NamedFiles> files_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kind> make_regular_kind(std::shared_ptr<NamedFiles> files) {
+  return std::make_unique<Regular>(std::move(files));
+}
+std::shared_ptr<NamedFiles> make_named_files() { return std::make_shared<NamedFiles>(); }
+
+}  // namespace nsr
