@@ -14,42 +14,42 @@ static void prepare(void);
 static void call(void);
 static void wake(void);
 
-static void *blocked_thread(void *unused) {
-    (void)unused;
-    blocked_tid = victim_tid();
-    call();
-    blocked_ended = 1;
-    return NULL;
+static void* blocked_thread(void* unused) {
+  (void)unused;
+  blocked_tid = victim_tid();
+  call();
+  blocked_ended = 1;
+  return NULL;
 }
 
-// A relative or absolute wait of `seconds` that began at `start` must not end early, nor last much longer than twice its
-// length (a call without a remainder is issued again in full) plus the time of the dump and the restore.
+// A relative or absolute wait of `seconds` that began at `start` must not end early, nor last much longer than twice
+// its length (a call without a remainder is issued again in full) plus the time of the dump and the restore.
 VICTIM_UNUSED static void blocked_check_duration(double start, double seconds) {
-    double took = victim_now(CLOCK_MONOTONIC) - start;
-    CHECK(took >= seconds - 0.0005, "ended early: %.4f of %.4f s", took, seconds);
-    CHECK(took < 2 * seconds + 5, "lasted too long: %.4f instead of %.4f s", took, seconds);
+  double took = victim_now(CLOCK_MONOTONIC) - start;
+  CHECK(took >= seconds - 0.0005, "ended early: %.4f of %.4f s", took, seconds);
+  CHECK(took < 2 * seconds + 5, "lasted too long: %.4f instead of %.4f s", took, seconds);
 }
 
-static int blocked_main(int argc, char **argv, long nr, bool ends_by_wake) {
-    victim_init(argc, argv);
-    prepare();
-    pthread_t thread;
-    MUST(pthread_create(&thread, NULL, blocked_thread, NULL) == 0);
-    while (!blocked_tid) sched_yield();
-    char words[64];
-    snprintf(words, sizeof words, "blocked %d %ld", (int)blocked_tid, nr);
-    victim_announce(words);
-    victim_wait();
-    if (ends_by_wake) CHECK(!blocked_ended, "the call ended by itself");
-    wake();
-    CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(blocked_ended == 1);
-    return victim_done();
+static int blocked_main(int argc, char** argv, long nr, bool ends_by_wake) {
+  victim_init(argc, argv);
+  prepare();
+  pthread_t thread;
+  MUST(pthread_create(&thread, NULL, blocked_thread, NULL) == 0);
+  while (!blocked_tid) sched_yield();
+  char words[64];
+  snprintf(words, sizeof words, "blocked %d %ld", (int)blocked_tid, nr);
+  victim_announce(words);
+  victim_wait();
+  if (ends_by_wake) CHECK(!blocked_ended, "the call ended by itself");
+  wake();
+  CHECK(pthread_join(thread, NULL) == 0);
+  CHECK(blocked_ended == 1);
+  return victim_done();
 }
 
-#define BLOCKED_MAIN_WAKE                                                                                               \
-    int main(int argc, char **argv) { return blocked_main(argc, argv, CALL_NR, true); }
-#define BLOCKED_MAIN_TIMEOUT                                                                                            \
-    static void wake(void) {}                                                                                           \
-    int main(int argc, char **argv) { return blocked_main(argc, argv, CALL_NR, false); }
+#define BLOCKED_MAIN_WAKE \
+  int main(int argc, char** argv) { return blocked_main(argc, argv, CALL_NR, true); }
+#define BLOCKED_MAIN_TIMEOUT \
+  static void wake(void) {}  \
+  int main(int argc, char** argv) { return blocked_main(argc, argv, CALL_NR, false); }
 #endif

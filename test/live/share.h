@@ -1,20 +1,19 @@
 // Processes (not threads) that share parts of their state: a raw clone with an own stack.
 #ifndef NSR_TEST_LIVE_SHARE_H
 #define NSR_TEST_LIVE_SHARE_H
-#include "victim.h"
 #include <sched.h>
 
-VICTIM_UNUSED static pid_t share_clone(int (*run)(void *), void *argument, int flags) {
-    enum { SIZE = 262144 };
-    char *stack = (char *)mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    MUST(stack != MAP_FAILED);
-    pid_t pid = clone(run, stack + SIZE, flags | SIGCHLD, argument);
-    MUST(pid > 0);
-    return pid;
+#include "victim.h"
+
+VICTIM_UNUSED static pid_t share_clone(int (*run)(void*), void* argument, int flags) {
+  enum { SIZE = 262144 };
+  char* stack = (char*)mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  MUST(stack != MAP_FAILED);
+  pid_t pid = clone(run, stack + SIZE, flags | SIGCHLD, argument);
+  MUST(pid > 0);
+  return pid;
 }
 
 // kcmp(2) kinds: 0 file, 1 mm, 2 files, 3 fs, 4 sighand, 5 io, 6 sysvsem
-VICTIM_UNUSED static bool share_same(pid_t a, pid_t b, int kind) {
-    return syscall(SYS_kcmp, a, b, kind, 0, 0) == 0;
-}
+VICTIM_UNUSED static bool share_same(pid_t a, pid_t b, int kind) { return syscall(SYS_kcmp, a, b, kind, 0, 0) == 0; }
 #endif

@@ -5,12 +5,12 @@
 static void prepare(void) {}
 
 static void call(void) {
-    struct timespec when;
-    clock_gettime(CLOCK_MONOTONIC, &when);
-    double start = victim_now(CLOCK_MONOTONIC);
-    when.tv_sec += 1;
-    CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL), 0);
-    blocked_check_duration(start, 1);
+  struct timespec when;
+  clock_gettime(CLOCK_MONOTONIC, &when);
+  double start = victim_now(CLOCK_MONOTONIC);
+  when.tv_sec += 1;
+  CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL), 0);
+  blocked_check_duration(start, 1);
 }
 
 BLOCKED_MAIN_TIMEOUT

@@ -1,14 +1,15 @@
 // poll without descriptors that times out.
-#include "blocked.h"
 #include <poll.h>
+
+#include "blocked.h"
 #define CALL_NR SYS_poll
 
 static void prepare(void) {}
 
 static void call(void) {
-    double start = victim_now(CLOCK_MONOTONIC);
-    CHECK_EQ(poll(NULL, 0, 1000), 0);
-    blocked_check_duration(start, 1);
+  double start = victim_now(CLOCK_MONOTONIC);
+  CHECK_EQ(poll(NULL, 0, 1000), 0);
+  blocked_check_duration(start, 1);
 }
 
 BLOCKED_MAIN_TIMEOUT

@@ -3,18 +3,14 @@
 #define CALL_NR SYS_read
 static int ends[2];
 
-static void prepare(void) {
-    MUST(pipe(ends) == 0);
-}
+static void prepare(void) { MUST(pipe(ends) == 0); }
 
 static void call(void) {
-    char text[16] = "";
-    CHECK_EQ(read(ends[0], text, sizeof text), 5);
-    CHECK(strcmp(text, "hello") == 0);
+  char text[16] = "";
+  CHECK_EQ(read(ends[0], text, sizeof text), 5);
+  CHECK(strcmp(text, "hello") == 0);
 }
 
-static void wake(void) {
-    CHECK_EQ(write(ends[1], "hello", 5), 5);
-}
+static void wake(void) { CHECK_EQ(write(ends[1], "hello", 5), 5); }
 
 BLOCKED_MAIN_WAKE

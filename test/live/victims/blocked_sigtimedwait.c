@@ -3,24 +3,24 @@
 #define CALL_NR SYS_rt_sigtimedwait
 
 static void prepare(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 static void call(void) {
-    sigset_t set;
-    struct timespec wanted = {1, 0};
-    sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
-    double start = victim_now(CLOCK_MONOTONIC);
-    int result;
-    while ((result = sigtimedwait(&set, NULL, &wanted)) == -1 && errno == EINTR) {
-    }
-    CHECK_EQ(result, -1);
-    CHECK_EQ(errno, EAGAIN);
-    blocked_check_duration(start, 1);
+  sigset_t set;
+  struct timespec wanted = {1, 0};
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  double start = victim_now(CLOCK_MONOTONIC);
+  int result;
+  while ((result = sigtimedwait(&set, NULL, &wanted)) == -1 && errno == EINTR) {
+  }
+  CHECK_EQ(result, -1);
+  CHECK_EQ(errno, EAGAIN);
+  blocked_check_duration(start, 1);
 }
 
 BLOCKED_MAIN_TIMEOUT

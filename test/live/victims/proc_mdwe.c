@@ -7,11 +7,11 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-int main(int argc, char **argv) {
-    victim_init(argc, argv);
-    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0) victim_skip("the kernel has no PR_SET_MDWE");
-    victim_ready();
-    CHECK_EQ(prctl(PR_GET_MDWE, 0, 0, 0, 0), PR_MDWE_REFUSE_EXEC_GAIN);
-    CHECK(mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EACCES);
-    return victim_done();
+int main(int argc, char** argv) {
+  victim_init(argc, argv);
+  if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0) victim_skip("the kernel has no PR_SET_MDWE");
+  victim_ready();
+  CHECK_EQ(prctl(PR_GET_MDWE, 0, 0, 0, 0), PR_MDWE_REFUSE_EXEC_GAIN);
+  CHECK(mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EACCES);
+  return victim_done();
 }

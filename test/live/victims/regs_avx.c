@@ -9,27 +9,27 @@ static uint64_t pattern[16][4], after[16][4];
 #define LOAD(n) "vmovdqu " #n "*32(%[in]),%%ymm" #n "\n"
 #define STORE(n) "vmovdqu %%ymm" #n "," #n "*32(%[out])\n"
 
-static void *spin(void *unused) {
-    (void)unused;
-    started = 1;
-    __asm__ volatile(EACH(LOAD) "1: pause\n cmpl $0,%[stop]\n je 1b\n" EACH(STORE) "vzeroupper\n"
-                     :
-                     : [in] "r"(pattern), [out] "r"(after), [stop] "m"(stop)
-                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-    return NULL;
+static void* spin(void* unused) {
+  (void)unused;
+  started = 1;
+  __asm__ volatile(EACH(LOAD) "1: pause\n cmpl $0,%[stop]\n je 1b\n" EACH(STORE) "vzeroupper\n"
+                   :
+                   : [in] "r"(pattern), [out] "r"(after), [stop] "m"(stop)
+                   : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                     "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+  return NULL;
 }
 
-int main(int argc, char **argv) {
-    victim_init(argc, argv);
-    if (!__builtin_cpu_supports("avx")) victim_skip("the CPU has no AVX");
-    victim_fill(pattern, sizeof pattern, 77);
-    pthread_t thread;
-    MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
-    while (!started) sched_yield();
-    victim_ready();
-    stop = 1;
-    CHECK(pthread_join(thread, NULL) == 0);
-    for (int i = 0; i < 16; i++) CHECK(memcmp(pattern[i], after[i], 32) == 0, "ymm%d", i);
-    return victim_done();
+int main(int argc, char** argv) {
+  victim_init(argc, argv);
+  if (!__builtin_cpu_supports("avx")) victim_skip("the CPU has no AVX");
+  victim_fill(pattern, sizeof pattern, 77);
+  pthread_t thread;
+  MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
+  while (!started) sched_yield();
+  victim_ready();
+  stop = 1;
+  CHECK(pthread_join(thread, NULL) == 0);
+  for (int i = 0; i < 16; i++) CHECK(memcmp(pattern[i], after[i], 32) == 0, "ymm%d", i);
+  return victim_done();
 }

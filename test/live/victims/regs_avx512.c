@@ -6,37 +6,39 @@ static volatile int stop;
 static uint64_t pattern[32][8] __attribute__((aligned(64))), after[32][8] __attribute__((aligned(64)));
 static uint64_t mask_after[8];
 
-#define EACH(X)                                                                                                         \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) \
-        X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define EACH(X)                                                                                                        \
+  X(0)                                                                                                                 \
+  X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) \
+      X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 #define LOAD(n) "vmovdqu64 " #n "*64(%[in]),%%zmm" #n "\n"
 #define STORE(n) "vmovdqu64 %%zmm" #n "," #n "*64(%[out])\n"
 #define MASKS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define LOAD_MASK(n) "kmovq " #n "*8(%[in]),%%k" #n "\n"
 #define STORE_MASK(n) "kmovq %%k" #n "," #n "*8(%[mask])\n"
 
-static void *spin(void *unused) {
-    (void)unused;
-    started = 1;
-    __asm__ volatile(EACH(LOAD) MASKS(LOAD_MASK) "1: pause\n cmpl $0,%[stop]\n je 1b\n" EACH(STORE) MASKS(STORE_MASK) "vzeroupper\n"
-                     :
-                     : [in] "r"(pattern), [out] "r"(after), [mask] "r"(mask_after), [stop] "m"(stop)
-                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-    return NULL;
+static void* spin(void* unused) {
+  (void)unused;
+  started = 1;
+  __asm__ volatile(EACH(LOAD) MASKS(LOAD_MASK) "1: pause\n cmpl $0,%[stop]\n je 1b\n" EACH(STORE)
+                       MASKS(STORE_MASK) "vzeroupper\n"
+                   :
+                   : [in] "r"(pattern), [out] "r"(after), [mask] "r"(mask_after), [stop] "m"(stop)
+                   : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                     "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+  return NULL;
 }
 
-int main(int argc, char **argv) {
-    victim_init(argc, argv);
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")) victim_skip("the CPU has no AVX-512");
-    victim_fill(pattern, sizeof pattern, 99);
-    pthread_t thread;
-    MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
-    while (!started) sched_yield();
-    victim_ready();
-    stop = 1;
-    CHECK(pthread_join(thread, NULL) == 0);
-    for (int i = 0; i < 32; i++) CHECK(memcmp(pattern[i], after[i], 64) == 0, "zmm%d", i);
-    for (int i = 0; i < 8; i++) CHECK(pattern[0][i] == mask_after[i], "k%d", i);
-    return victim_done();
+int main(int argc, char** argv) {
+  victim_init(argc, argv);
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")) victim_skip("the CPU has no AVX-512");
+  victim_fill(pattern, sizeof pattern, 99);
+  pthread_t thread;
+  MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
+  while (!started) sched_yield();
+  victim_ready();
+  stop = 1;
+  CHECK(pthread_join(thread, NULL) == 0);
+  for (int i = 0; i < 32; i++) CHECK(memcmp(pattern[i], after[i], 64) == 0, "zmm%d", i);
+  for (int i = 0; i < 8; i++) CHECK(pattern[0][i] == mask_after[i], "k%d", i);
+  return victim_done();
 }

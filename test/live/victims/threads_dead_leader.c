@@ -4,26 +4,26 @@
 
 static pthread_t leader;
 
-static void *last(void *unused) {
-    (void)unused;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/stat", getpid());
-    while (!strstr(victim_slurp(path), ") Z")) sched_yield();
-    victim_ready();
-    CHECK(strstr(victim_slurp(path), ") Z") != NULL, "the leader lives");
-    CHECK(syscall(SYS_tgkill, getpid(), getpid(), 0) == 0);
-    exit(victim_done());
+static void* last(void* unused) {
+  (void)unused;
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/stat", getpid());
+  while (!strstr(victim_slurp(path), ") Z")) sched_yield();
+  victim_ready();
+  CHECK(strstr(victim_slurp(path), ") Z") != NULL, "the leader lives");
+  CHECK(syscall(SYS_tgkill, getpid(), getpid(), 0) == 0);
+  exit(victim_done());
 }
 
-static void *other(void *unused) {
-    for (;;) pause();
-    return unused;
+static void* other(void* unused) {
+  for (;;) pause();
+  return unused;
 }
 
-int main(int argc, char **argv) {
-    victim_init(argc, argv);
-    pthread_t a, b;
-    leader = pthread_self();
-    MUST(pthread_create(&a, NULL, other, NULL) == 0 && pthread_create(&b, NULL, last, NULL) == 0);
-    syscall(SYS_exit, 0);
+int main(int argc, char** argv) {
+  victim_init(argc, argv);
+  pthread_t a, b;
+  leader = pthread_self();
+  MUST(pthread_create(&a, NULL, other, NULL) == 0 && pthread_create(&b, NULL, last, NULL) == 0);
+  syscall(SYS_exit, 0);
 }
