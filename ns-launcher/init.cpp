@@ -22,7 +22,8 @@ namespace {
 
 constexpr const char* last_pid_file = "/proc/sys/kernel/ns_last_pid";
 
-/// What the caller gave us (standard descriptors, a terminal, pipes whose readers wait for the end) must not stay open here.
+/// What the caller gave us (standard descriptors, a terminal, pipes whose readers wait for the end) must not stay open
+/// here.
 void close_all_but(int one, int other) {
   auto low = static_cast<unsigned>(std::min(one, other)), high = static_cast<unsigned>(std::max(one, other));
   if (low > 0) ::close_range(0, low - 1, 0);
@@ -56,18 +57,21 @@ class Init {
   void forward(const siginfo_t& info);
   void signal_root(int signal);
   void signal_tree(int signal);
+  void stop_tree();
   void kill_children();
 
   void read_root_pid();
   void reap();
   bool reap_engine();
   void engine_ended(int status);
+  void report_stop(int signal);
   void root_changed(int status);
   void tree_without_root(bool others);
 
   const InitPlan& plan_;
   pid_t engine_ = 0;  ///< 0: has ended
   pid_t root_ = 0;    ///< 0: not known yet
+  bool root_stopped_ = false;
   bool root_ended_ = false;
   int root_status_ = 0;
   bool told_ = false;  ///< the launcher knows of the root's end, or has gone on its way
@@ -189,7 +193,7 @@ void Init::forward(const siginfo_t& info) {
   switch (info.si_signo) {
     case SIGTSTP:
       // A stop that comes from the terminal is dropped where the group is orphaned; this one is not.
-      return engine_ ? signal_root(SIGTSTP) : signal_tree(SIGSTOP);
+      return engine_ ? signal_root(SIGTSTP) : stop_tree();
     case SIGCONT:
       return engine_ ? signal_root(SIGCONT) : signal_tree(SIGCONT);
     case SIGTERM:
@@ -214,6 +218,12 @@ void Init::signal_root(int signal) {
     pid_t group = ::getpgid(root_);
     if (group <= 0 || ::kill(-group, signal) != 0) ::kill(root_, signal);
   }
+}
+
+void Init::stop_tree() {
+  signal_tree(SIGSTOP);
+  // A root that was stopped before makes no new report of it, but the launcher waits for one.
+  if (root_stopped_) report_stop(SIGSTOP);
 }
 
 void Init::signal_tree(int signal) {
@@ -254,7 +264,7 @@ bool Init::reap_engine() {
   int status;
   while (::waitpid(engine_, &status, WNOHANG | WUNTRACED | __WALL) > 0) {
     if (WIFSTOPPED(status)) {
-      (void)send_report(plan_.status_socket, Report{Event::stopped, WSTOPSIG(status)}, 0, false);
+      report_stop(WSTOPSIG(status));
       continue;
     }
     engine_ended(status);
@@ -277,10 +287,18 @@ void Init::engine_ended(int status) {
   ::close_range(0, ~0u, 0);
 }
 
+/// Not worth waiting for a launcher that does not listen.
+void Init::report_stop(int signal) {
+  if (!told_) (void)send_report(plan_.status_socket, Report{Event::stopped, signal}, 0, false);
+}
+
 void Init::root_changed(int status) {
   if (WIFSTOPPED(status)) {
-    if (!told_) (void)send_report(plan_.status_socket, Report{Event::stopped, WSTOPSIG(status)}, 0, false);
-  } else if (!WIFCONTINUED(status)) {
+    root_stopped_ = true;
+    report_stop(WSTOPSIG(status));
+  } else if (WIFCONTINUED(status)) {
+    root_stopped_ = false;
+  } else {
     root_ended_ = true;
     root_status_ = status;
   }

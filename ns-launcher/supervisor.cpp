@@ -90,6 +90,7 @@ std::optional<int> Supervisor::handle(const Received& received) {
       running_ = true;
       pidfiles_.keep();
       if (options_.detached) return 0;
+      if (held_ != 0 && !shares_our_group()) hand_on(held_);
       return std::nullopt;
     case Event::stopped:
       stopped(report.value);
@@ -150,7 +151,15 @@ void Supervisor::handle(const signalfd_siginfo& info) {
   if (signal == SIGCONT) return resume();
   if (!is_forwarded(signal) || sigismember(&signals_.ignored, signal)) return;
   // What the terminal sends, it sends to the whole group: nobody in it needs to be told twice.
-  if (info.ssi_code == SI_KERNEL && shares_our_group()) return;
+  if (info.ssi_code == SI_KERNEL && shares_our_group()) {
+    if (!running_) held_ = signal;  // the engine may be gone already, and the tree has not heard
+    return;
+  }
+  hand_on(signal);
+}
+
+void Supervisor::hand_on(int signal) {
+  if (signal == SIGTSTP) stop_handed_on_ = true;
   ::kill(started_.init, signal);
 }
 
@@ -160,23 +169,28 @@ bool Supervisor::shares_our_group() const { return !running_ || ::getpgid(root_)
 /// The root (or the engine) was stopped: so are we, then the caller's shell can act. Continued, we continue it.
 void Supervisor::stopped(int signal) {
   if (signal == SIGTTIN || signal == SIGTTOU) {
-    // The shell brought a job that ran in the background to the front; of this nobody is told by a signal.
-    lend_terminal();
-    if (terminal_.is_lent()) return resume();
+    // The shell brought a job that ran in the background to the front, or started it slower than we lent the terminal;
+    // of this nobody is told by a signal.
+    if (terminal_.is_ours()) {
+      lend_terminal();
+      if (terminal_.belongs_to(::getpgid(root_))) return resume();
+    }
   }
   bool was_lent = terminal_.is_lent();
   terminal_.take_back();
   if (stop_ourselves(was_lent)) return;  // the SIGCONT that woke us waits in the signalfd
   // Nobody could ever continue us, so the kernel refused. A stop from the terminal has no effect there; a SIGSTOP
   // holds.
-  if (signal == SIGSTOP) return lend_terminal();
+  // Init's SIGSTOP is but the way a SIGTSTP that we handed on is obeyed.
+  if (signal == SIGSTOP && !stop_handed_on_) return lend_terminal();
   resume();
 }
 
 /// False when the kernel did not stop us: our process group is orphaned (setpgid(2)), or the caller ignores SIGTSTP.
 /// whole_group: the terminal would have stopped all of our group, had it not been lent.
 bool Supervisor::stop_ourselves(bool whole_group) {
-  if (sigismember(&signals_.ignored, SIGTSTP)) return false;
+  // A session leader could be continued by nobody; the kernel does not see that when the root is in our own group.
+  if (sigismember(&signals_.ignored, SIGTSTP) || ::getsid(0) == ::getpid()) return false;
   ::kill(whole_group ? 0 : ::getpid(), SIGTSTP);
   sigset_t stop, pending;
   sigemptyset(&stop);
@@ -192,6 +206,8 @@ void Supervisor::lend_terminal() {
 }
 
 void Supervisor::resume() {
+  stop_handed_on_ = false;
+  held_ = 0;
   lend_terminal();
   ::kill(started_.init, SIGCONT);
 }

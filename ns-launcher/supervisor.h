@@ -35,6 +35,7 @@ class Supervisor {
   std::optional<int> handle(const Received& received);
   void handle(const signalfd_siginfo& info);
 
+  void hand_on(int signal);
   void root_created(int32_t inner, pid_t outer);
   int engine_failed(int status);
   int init_vanished();
@@ -53,8 +54,10 @@ class Supervisor {
   Started started_;
   Pidfiles pidfiles_;
   UniqueFd signal_fd_;
-  pid_t root_ = 0;        ///< as we see it
-  bool running_ = false;  ///< the tree runs, the engine is gone
+  pid_t root_ = 0;               ///< as we see it
+  bool running_ = false;         ///< the tree runs, the engine is gone
+  int held_ = 0;                 ///< came from the terminal while the engine worked; 0 = none
+  bool stop_handed_on_ = false;  ///< init was sent a SIGTSTP since the last SIGCONT
 };
 
 }  // namespace nsr::launcher

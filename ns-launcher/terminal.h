@@ -23,6 +23,10 @@ class Terminal {
 
   /// True when our own process group is in the foreground.
   bool is_ours() const;
+  /// True when this group is.
+  bool belongs_to(pid_t group) const;
+  /// Between lend() and take_back(). The foreground group may still be ours: a shell sets it when it starts a job, and
+  /// may do so later than we.
   bool is_lent() const { return lent_; }
   /// If we are in the foreground, puts a group of our session there. modes: true = set the modes it had when the
   /// terminal was taken back last. A group of another session leaves all as it is.
@@ -34,6 +38,7 @@ class Terminal {
  private:
   UniqueFd tty_;
   bool lent_ = false;
+  bool noted_in_front_ = false;
   std::optional<termios> callers_, trees_;
 };
 

@@ -63,10 +63,11 @@ static int fail(void) {
   return number("FAKE_EXIT");
 }
 
-static void run_root(int gate) {
+static void run_root(int gate, int ready) {
   char byte;
   if (option("setsid")) setsid();
   if (option("setpgid")) setpgid(0, 0);
+  close(ready);
   while (read(gate, &byte, 1) == 1) {
   }
   close(gate);
@@ -103,8 +104,8 @@ int main(int argc, char** argv) {
   if (failing && !option("late")) return fail();
   if (option("noroot")) return 0;
 
-  int gate[2];
-  if (pipe2(gate, O_CLOEXEC)) return 120;
+  int gate[2], ready[2];
+  if (pipe2(gate, O_CLOEXEC) || pipe2(ready, O_CLOEXEC)) return 120;
   int32_t want = number("FAKE_PID");
   struct clone_args args = {.flags = CLONE_PARENT | (root_is_init ? CLONE_NEWPID : 0), .exit_signal = 0};
   if (want) {
@@ -119,10 +120,12 @@ int main(int argc, char** argv) {
   if (root == 0) {
     close(gate[1]);
     close(launcher);
-    run_root(gate[0]);
+    run_root(gate[0], ready[1]);
   }
-  // As the real engine: the root has its group before the launcher is told.
-  if (option("setpgid")) setpgid(root, root);
+  // As with the real engine, the root has its group before the launcher is told.
+  char none;
+  close(ready[1]);
+  if (read(ready[0], &none, 1) != 0) return 124;
   if (write(launcher, &root, sizeof root) != sizeof root) return 122;
   char go;
   if (!option("noack") && read(launcher, &go, 1) != 1) return 123;

@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 
-LIMIT = 15  # seconds that anything may take before the test fails; nothing waits that long when all is well
+LIMIT = float(os.environ.get("NSR_LIMIT", 15))  # seconds that anything may take before the test fails; nothing waits that long when all is well
 
 
 def varint(value):
@@ -112,6 +112,15 @@ class Run:
                 pass
         return found
 
+    def states(self):
+        """pid, command, state, parent, group, session, foreground group of the terminal, of all that lives."""
+        lines = []
+        for pid in self.left():
+            fields = read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+            lines.append(f"{pid} {ns_pids(pid)} {read(f'/proc/{pid}/cmdline')[:60]!r} state {fields[0]} ppid {fields[1]} "
+                         f"pgrp {fields[2]} sid {fields[3]} tpgid {fields[5]} wchan {read(f'/proc/{pid}/wchan')}")
+        return "\n".join(lines)
+
     def nothing_left(self):
         assert not self.left(), f"left behind: {[(p, read(f'/proc/{p}/cmdline')) for p in self.left()]}"
         for name in os.listdir(self.dir):
@@ -139,7 +148,7 @@ class Terminal:
     """A pseudo-terminal whose session leader is a program of ours, by default an interactive job-control shell."""
 
     def __init__(self, run, argv=("/bin/bash", "--norc", "--noprofile", "-i"), **env):
-        self.seen = ""
+        self.owner, self.seen = run, ""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             environment = run.environment(**env)
@@ -158,7 +167,7 @@ class Terminal:
         deadline = time.monotonic() + LIMIT
         while text not in self.seen:
             ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"waiting for {text!r}, the terminal shows {self.seen!r}"
+            assert ready, f"waiting for {text!r}, the terminal shows {self.seen!r}; {self.owner.states()}"
             try:
                 data = os.read(self.master, 4096).decode(errors="replace")
             except OSError:

@@ -508,14 +508,15 @@ def test_terminal_ctrl_z_and_fg(r):
                "trap 'kill $!; echo continued; exit 11' CONT; echo up; while :; do sleep 1000 & wait; done"
         t = Terminal(r, root=root, options=options)
         before = t.run("stty -a")
-        t.run(f"$RESTORE {arguments}", until="up\r\n")
+        t.run(f"$RESTORE {arguments} --pidfile p", until="up\r\n")
         t.send("\x1a")
         out = t.expect("ready# ")
         assert "Stopped" in out, out
         assert t.status() == 148, options
         assert t.run("stty -a") == before
-        states = {p: (stat_of(p)[0], read(f"/proc/{p}/cmdline")) for p in r.left() if p != t.pid and ns_pids(p)[-1] != 1}
-        assert {state for state, _ in states.values()} == {"T"}, (options, states)
+        root = int(read(r.path("p")))
+        os.unlink(r.path("p"))
+        assert stat_of(root)[0] == "T" and ns_pids(root)[-1] > 1, r.states()
         if arguments:
             t.run("fg", until="\r\n")
             t.send("hello\n")
@@ -530,8 +531,8 @@ def test_terminal_ctrl_z_and_fg(r):
 def test_terminal_bg_reads_then_fg(r):
     t = Terminal(r, root="echo up; read x; echo line $x; exit 12", options="setpgid")
     t.run("set -b; $RESTORE -j &", until="up\r\n")
-    t.run("", until="Stopped")  # it wanted to read
-    t.expect("ready# ")
+    t.expect("Stopped")  # it wanted to read
+    t.run("")
     t.run("fg", until="\r\n")
     t.send("hello\n")
     t.expect("line hello\r\n")
@@ -601,12 +602,23 @@ def test_terminal_under_a_script(r):
 
 def test_terminal_orphaned_group(r):
     """ns-restore as the session leader (ssh -t): nobody could continue it, so Ctrl-Z must not hang it."""
-    t = Terminal(r, argv=r.command("-j"), root="echo up; read x; echo line $x; exit 16", options="setpgid")
+    for options in ("setpgid", ""):
+        t = Terminal(r, argv=r.command("-j"), root="echo up; read x; echo line $x; exit 16", options=options)
+        t.expect("up\r\n")
+        t.send("\x1a")
+        t.send("hello\n")
+        t.expect("line hello\r\n")
+        assert os.waitstatus_to_exitcode(os.waitpid(t.pid, 0)[1]) == 16
+        os.close(t.master)
+    # a tree with a session of its own is stopped by init and must be continued
+    gate = fifo(r)
+    t = Terminal(r, argv=r.command(), root=f"echo up; read x < {gate}; exit 17", options="setsid")
     t.expect("up\r\n")
     t.send("\x1a")
-    t.send("hello\n")
-    t.expect("line hello\r\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(t.pid, 0)[1]) == 16
+    t.expect("^Z")
+    with open(gate, "w") as f:
+        f.write("x\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(t.pid, 0)[1]) == 17
     os.close(t.master)
 
 
