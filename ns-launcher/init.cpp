@@ -71,6 +71,7 @@ class Init {
   const InitPlan& plan_;
   pid_t engine_ = 0;  ///< 0: has ended
   pid_t root_ = 0;    ///< 0: not known yet
+  int engine_signal_ = 0;   ///< last one handed to the engine, which ended well all the same
   bool root_stopped_ = false;
   bool root_ended_ = false;
   int root_status_ = 0;
@@ -214,6 +215,7 @@ void Init::forward(const siginfo_t& info) {
 void Init::signal_root(int signal) {
   if (engine_ != 0) {
     ::kill(engine_, signal);
+    if (signal != SIGTSTP && signal != SIGCONT) engine_signal_ = signal;
   } else if (root_ != 0 && !root_ended_) {
     pid_t group = ::getpgid(root_);
     if (group <= 0 || ::kill(-group, signal) != 0) ::kill(root_, signal);
@@ -281,6 +283,8 @@ void Init::engine_ended(int status) {
   if (plan_.detached) ::prctl(PR_SET_PDEATHSIG, 0);
   // A launcher that died before it could learn this has told nobody that the tree runs.
   if (!send_report(plan_.status_socket, Report{Event::restored, 0})) leave(Event::ended, 0);
+  // It came when the engine was on its way out, having released the tree: it was meant for the tree.
+  if (engine_signal_ != 0) signal_root(engine_signal_);
   if (!plan_.detached) return;
   told_ = true;
   if (!plan_.own_pidns) ::_exit(0);  // the tree has an init of its own
