@@ -19,6 +19,7 @@
 
 namespace nsr {
 
+class ConnectionLock;  // engine/descriptors/connection_lock.h
 class ImageDir;      // engine/images/image_dir.h: opens images for reading and writing
 struct FileOptions;  // engine/descriptors/options.h: the command line options that matter to files and sockets
 
@@ -65,6 +66,8 @@ class DumpContext {
   virtual pb::fown_entry owner_of(int borrowed) const = 0;
   /// Pages of a memory object (memfd, deleted tmpfs file) go to pagemap-shmem-<shmid>; length in bytes.
   virtual void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) = 0;
+  /// What holds the network still for live connections; nullptr with --network-lock skip.
+  virtual ConnectionLock* connection_lock() { return nullptr; }
 };
 
 /// What a kind may use while it restores, in the engine, before the tree exists.
@@ -84,6 +87,8 @@ class RestoreContext {
   virtual void fill_shared_memory(uint64_t shmid, int fd) = 0;
   /// Whether some task of the tree holds this file as a descriptor.
   virtual bool has_holder(uint32_t file_id) const = 0;
+  /// As in DumpContext; the lock ends when the tree runs.
+  virtual ConnectionLock* connection_lock() { return nullptr; }
 };
 
 /// The same when all tasks of the tree exist, held by the engine.
@@ -118,6 +123,9 @@ class Kind {
   virtual void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) = 0;
   /// Called once after every file was dumped; for what needs the whole picture (pipe data, peers outside the tree).
   virtual void finish_dump(DumpContext&) {}
+  /// Called once when the images are complete and the tree is about to be killed for good (not with --leave-running):
+  /// whatever its death would tell to others is silenced.
+  virtual void before_kill(DumpContext&) {}
 
   // ---- restore
   /// Whether this entry of files.img is of this kind.

@@ -6,12 +6,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <iterator>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/descriptors/connection_lock.h"
 #include "engine/descriptors/options.h"
+#include "engine/images/image_dir.h"
 #include "engine/sockets/inet_address.h"
 #include "engine/sockets/inet_options.h"
 #include "engine/sockets/kinds.h"
@@ -23,8 +25,6 @@ namespace nsr {
 namespace {
 
 const Logger log("inet");
-
-enum : uint32_t { kEstablished = 1, kClose = 7, kListen = 10 };  // enum in net/tcp_states.h, same for all protocols
 
 std::string object_of(const pb::inet_sk_entry& sk) { return format("socket:[%u]", sk.ino()); }
 
@@ -46,15 +46,23 @@ void check_backlog(const tcp_info& info, const std::string& object, const FileOp
               "use --skip-in-flight to leave them behind");
 }
 
-/// The state to keep of a connection under the options in force.
-void check_connection(int fd, const tcp_info& info, const std::string& object, const FileOptions& options) {
-  if (options.tcp_close) return;
-  const std::string ends = address_text(local_address(fd)) + " to " + address_text(peer_address(fd));
-  if (!options.tcp_established)
-    throw Error(Failure::unsupported, object,
-                format("it is a TCP connection from %s in state %d", ends.c_str(), info.tcpi_state),
-                "use --tcp-established to keep it, or --tcp-close to drop it");
-  throw Error(Failure::not_built, object, "keeping a live TCP connection from " + ends, "use --tcp-close to drop it");
+/// A connection that needs its stream in the images, as opposed to one that is listening, closed or to be closed.
+bool is_live(const pb::inet_sk_entry& sk) {
+  return is_tcp(sk) && sk.state() != kTcpListen && sk.state() != kTcpClose && sk.state() != kTcpTimeWait;
+}
+
+void refuse_connection(const SocketAddress& local, const SocketAddress& peer, uint32_t state,
+                       const std::string& object) {
+  throw Error(Failure::unsupported, object,
+              format("it is a TCP connection from %s to %s (%s)", address_text(local).c_str(),
+                     address_text(peer).c_str(), tcp_state_name(state)),
+              "use --tcp-established to keep it, or --tcp-close to drop it");
+}
+
+void drop_option(pb::nsr_sk_entry& extra, uint32_t level, uint32_t name) {
+  auto& options = *extra.mutable_option();
+  const auto is_it = [&](const pb::nsr_sk_option& o) { return o.level() == level && o.name() == name; };
+  options.erase(std::remove_if(options.begin(), options.end(), is_it), options.end());
 }
 
 void warn_about_unread(int fd, const std::string& object) {
@@ -103,7 +111,8 @@ int InetKind::fresh(const pb::inet_sk_entry& sk, const std::string& object) {
 uint8_t InetKind::shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk) {
   if (is_tcp(sk)) {
     pollfd p{fd, POLLRDHUP, 0};
-    return poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP ? 3 : 0;
+    if (poll(&p, 1, 0) != 1 || !(p.revents & POLLRDHUP) || got_fin(sk.state())) return 0;
+    return sk.state() == kTcpClose ? pb::BOTH : pb::READ;
   }
   if (sk.type() != SOCK_DGRAM || (sk.proto() != IPPROTO_UDP && sk.proto() != IPPROTO_UDPLITE)) return 0;
   const auto key = std::tuple(network_namespace_of(fd), sk.family(), sk.proto());
@@ -127,17 +136,19 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   sk.set_type(static_cast<uint32_t>(int_option(fd.get(), SOL_SOCKET, SO_TYPE).value_or(0)));
   sk.set_proto(static_cast<uint32_t>(int_option(fd.get(), SOL_SOCKET, SO_PROTOCOL).value_or(0)));
   const SocketAddress local = local_address(fd.get()), peer = peer_address(fd.get());
-  sk.set_state(peer.length ? kEstablished : kClose);
+  sk.set_state(peer.length ? kTcpEstablished : kTcpClose);
   sk.set_backlog(0);
   if (is_tcp(sk)) {
     const tcp_info info = tcp_state(fd.get(), object);
     sk.set_state(info.tcpi_state);
-    if (info.tcpi_state == kListen) {
+    if (info.tcpi_state == kTcpListen) {
       check_backlog(info, object, ctx.options());
       sk.set_backlog(info.tcpi_sacked);  // for a listener this is the limit of its backlog
-    } else if (info.tcpi_state != kClose) {
-      check_connection(fd.get(), info, object, ctx.options());
+    } else if (info.tcpi_state == kTcpSynSent && ctx.options().skip_in_flight) {
+      sk.set_state(kTcpClose);
     }
+    if (is_live(sk) && !ctx.options().tcp_close && !ctx.options().tcp_established)
+      refuse_connection(local, peer, sk.state(), object);
   } else {
     warn_about_unread(fd.get(), object);
   }
@@ -161,7 +172,10 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   }
   collect_extra_options(fd.get(), other, extra);
   if (!is_tcp(sk)) collect_memberships(fd.get(), static_cast<int>(sk.family()), extra);
+  // Of a connection it is what was agreed on, not what was asked for.
+  if (is_live(sk)) drop_option(extra, IPPROTO_TCP, TCP_MAXSEG);
   write_extra(extra, ctx.images());
+  if (is_live(sk) && !ctx.options().tcp_close) dump_connection(std::move(fd), sk, ctx, object);
 }
 
 std::string InetKind::describe(const pb::file_entry& entry) const {
@@ -174,7 +188,7 @@ std::string InetKind::describe(const pb::file_entry& entry) const {
   const std::string object = object_of(sk);
   std::string text = format("%s socket ", protocol);
   text += address_text(make_address(sk.family(), sk.src_addr(), sk.src_port(), "", object));
-  if (sk.state() == kListen) return text + format(" listening, backlog %u", sk.backlog());
+  if (sk.state() == kTcpListen) return text + format(" listening, backlog %u", sk.backlog());
   if (sk.dst_port() != 0)
     text += " to " + address_text(make_address(sk.family(), sk.dst_addr(), sk.dst_port(), "", object));
   return text;
@@ -185,10 +199,7 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   const std::string object = object_of(sk);
   if (sk.family() != AF_INET && sk.family() != AF_INET6)
     throw Error(Failure::image, object, format("family %u is none of IP", sk.family()));
-  const bool connected_tcp = is_tcp(sk) && sk.state() != kListen && sk.state() != kClose;
-  if (connected_tcp && !ctx.options().tcp_close)
-    throw Error(Failure::not_built, object, "bringing back a live TCP connection",
-                "use --tcp-close to restore it closed");
+  const bool live = is_live(sk) && !ctx.options().tcp_close;
   UniqueFd fd =
       open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()), static_cast<int>(sk.proto()), object);
   const auto& extra = extras_.of(sk.id(), ctx.images());
@@ -198,12 +209,14 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   apply_options(fd.get(), sk.opts(), object);
   apply_ip_options(fd.get(), sk, object);
   apply_extra_options(fd.get(), extra, OptionTime::early, object);
-  if (is_tcp(sk)) apply_tcp_options(fd.get(), sk, object);
   // Connections that the dumped tree left in TIME_WAIT must not stand in the way of its port.
   if (is_tcp(sk) || sk.opts().reuseaddr())
     set_int_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", object);
   if (sk.opts().so_reuseport()) set_int_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", object);
-  if (!connected_tcp && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
+  const bool bound = !is_tcp(sk) || sk.state() == kTcpListen || sk.state() == kTcpClose;
+  if (live) {
+    open_connection(fd.get(), sk, ctx, object);
+  } else if (bound && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
     const uint32_t port = sk.type() == SOCK_RAW ? 0 : sk.src_port();
     bind_socket(fd.get(), make_address(sk.family(), sk.src_addr(), port, sk.ifname(), object), object);
   }
@@ -218,16 +231,19 @@ void InetKind::finish_restore(RestoreContext& ctx) {
     const pb::inet_sk_entry& sk = ctx.entry(id)->isk();
     const std::string object = object_of(sk);
     const int fd = ctx.fd_of(id);
-    if (is_tcp(sk) && sk.state() == kListen) {
+    if (is_tcp(sk) && sk.state() == kTcpListen) {
       if (listen(fd, static_cast<int>(sk.backlog())) != 0)
         throw_errno(Failure::environment, object, "listening", errno, "stop the program that listens there already");
-    } else if (!is_tcp(sk) && sk.state() == kEstablished) {
+    } else if (!is_tcp(sk) && sk.state() == kTcpEstablished) {
       const SocketAddress peer = make_address(sk.family(), sk.dst_addr(), sk.dst_port(), sk.ifname(), object);
       if (connect(fd, peer.get(), peer.length) != 0)
         throw_errno(Failure::environment, object, "connecting it to " + address_text(peer), errno);
-    } else if (is_tcp(sk) && sk.state() != kClose) {
+    } else if (streams_.count(id)) {
+      finish_connection(fd, sk, ctx, object);
+    } else if (is_tcp(sk) && sk.state() != kTcpClose) {
       shut_down(fd, pb::BOTH, object);  // --tcp-close: the task reads an end of file
     }
+    if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
     if (is_tcp(sk) && !sk.opts().reuseaddr()) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, 0, "SO_REUSEADDR", object);
     shut_down(fd, sk.shutdown(), object);
     apply_filter(fd, sk.opts(), object);

@@ -8,6 +8,7 @@
 
 #include "engine/descriptors/kind.h"
 #include "engine/sockets/socket_base.h"
+#include "engine/sockets/tcp_stream.h"
 
 namespace nsr {
 
@@ -16,6 +17,8 @@ class InetKind : public Kind {
   const char* name() const override { return "IP socket"; }
   bool match(const OpenFile& file) const override;
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
+  /// Connections that are kept must not say good-bye to their peers.
+  void before_kill(DumpContext& ctx) override;
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::INETSK; }
   std::string describe(const pb::file_entry& entry) const override;
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
@@ -29,6 +32,19 @@ class InetKind : public Kind {
 
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, UniqueFd> fresh_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
+  void dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, DumpContext& ctx, const std::string& object);
+  void hold_connections(DumpContext& ctx);
+  void hold_connections(RestoreContext& ctx);
+  void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
+  void finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
+
+  struct Held {
+    UniqueFd fd;
+    std::string object;
+  };
+  std::vector<Held> held_;                 ///< dump: the connections that are kept
+  std::map<uint32_t, TcpStream> streams_;  ///< restore: by file id, until the connection runs
+  bool locked_ = false;
   std::vector<uint32_t> opened_;
   SocketExtras extras_;
 };

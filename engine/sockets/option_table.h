@@ -5,11 +5,17 @@
 
 namespace nsr {
 
+enum class OptionUse {
+  early,      ///< before the socket is bound and connected
+  datagrams,  ///< so too, but streams refuse it although they let it be read
+  late,       ///< when the socket is bound, connected and its queues are full
+};
+
 struct ExtraOption {
   int level;
   int name;
   unsigned size;      ///< bytes of the value; 0 = variable up to 256
-  bool late;          ///< set when the socket is bound, connected and its queues are full
+  OptionUse use;      ///< when and to what it is applied
   const char* words;  ///< its name, for messages
 };
 

@@ -149,7 +149,9 @@ void apply_filter(int fd, const pb::sk_opts_entry& opts, const std::string& obje
 }
 
 void collect_extra_options(int fd, int fresh, pb::nsr_sk_entry& extra) {
+  const bool stream = int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
   for (const ExtraOption& option : extra_options()) {
+    if (stream && option.use == OptionUse::datagrams) continue;
     char value[256] = {}, other[256] = {};
     socklen_t length = option.size ? option.size : sizeof value, other_length = length;
     if (getsockopt(fd, option.level, option.name, value, &length) != 0) continue;
@@ -168,7 +170,7 @@ void apply_extra_options(int fd, const pb::nsr_sk_entry& extra, OptionTime when,
     if (option == nullptr)
       throw Error(Failure::image, object,
                   format("socket option %u of level %u is not one that a dump writes", record.name(), record.level()));
-    if (option->late != (when == OptionTime::late)) continue;
+    if ((option->use == OptionUse::late) != (when == OptionTime::late)) continue;
     if (setsockopt(fd, option->level, option->name, record.value().data(),
                    static_cast<socklen_t>(record.value().size())) != 0)
       throw_errno(Failure::environment, object, format("setting %s", option->words), errno);

@@ -60,6 +60,10 @@ class Dump : public DumpContext {
     images_.commit(inventory);
     return ids;
   }
+  /// The moment before the tree is killed.
+  void before_kill() {
+    for (auto& kind : kinds_) kind->before_kill(*this);
+  }
   std::vector<pb::file_entry> entries;
 
   ImageDir& images() override { return images_; }

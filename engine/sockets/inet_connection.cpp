@@ -1,0 +1,96 @@
+// The live TCP connections of InetKind: dump, silence, restore.
+#include <netinet/in.h>
+
+#include "engine/base/error.h"
+#include "engine/descriptors/connection_lock.h"
+#include "engine/descriptors/options.h"
+#include "engine/images/image_dir.h"
+#include "engine/sockets/inet_socket.h"
+#include "engine/sockets/sock_diag.h"
+
+namespace nsr {
+namespace {
+
+bool speaks_tcp(const OpenFile& file) {
+  const std::string protocol = socket_protocol(file);
+  return protocol == "TCP" || protocol == "TCPv6";
+}
+
+SocketAddress local_of(const pb::inet_sk_entry& sk, const std::string& object) {
+  return make_address(sk.family(), sk.src_addr(), sk.src_port(), sk.ifname(), object);
+}
+
+SocketAddress peer_of(const pb::inet_sk_entry& sk, const std::string& object) {
+  return make_address(sk.family(), sk.dst_addr(), sk.dst_port(), sk.ifname(), object);
+}
+
+TcpStream read_image(const pb::inet_sk_entry& sk, ImageDir& images) {
+  TcpStream stream;
+  ImageReader image = images.require(Img::tcp_stream, sk.ino());
+  image.one(stream.info);
+  if (image.left() != uint64_t{stream.info.inq_len()} + stream.info.outq_len())
+    throw Error(Failure::image, image.name(), "its queues are not as long as it says");
+  stream.in = image.raw(stream.info.inq_len());
+  stream.out = image.raw(stream.info.outq_len());
+  return stream;
+}
+
+}  // namespace
+
+void InetKind::hold_connections(DumpContext& ctx) {
+  if (locked_ || ctx.connection_lock() == nullptr) return;
+  locked_ = true;
+  // All at once: one change of the firewall, and no connection moves on while others are read.
+  std::map<uint64_t, std::pair<UniqueFd, std::vector<Connection>>> by_namespace;
+  for (const OpenFile& file : ctx.all_open_files()) {
+    if (!speaks_tcp(file)) continue;
+    UniqueFd fd = ctx.borrow(file);
+    const SocketAddress peer = peer_address(fd.get());
+    if (peer.length == 0) continue;
+    auto& [socket, connections] = by_namespace[network_namespace_of(fd.get())];
+    connections.push_back({local_address(fd.get()).storage, peer.storage});
+    if (!socket) socket = std::move(fd);
+  }
+  for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.second, held.first.get());
+}
+
+void InetKind::dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, DumpContext& ctx, const std::string& object) {
+  hold_connections(ctx);
+  const TcpStream stream = read_tcp_stream(fd.get(), sk.state(), object);
+  ImageWriter image = ctx.images().create(Img::tcp_stream, sk.ino());
+  image.write(stream.info);
+  image.raw(stream.in.data(), stream.in.size());
+  image.raw(stream.out.data(), stream.out.size());
+  image.finish();
+  held_.push_back({std::move(fd), object});
+}
+
+void InetKind::before_kill(DumpContext&) {
+  for (const Held& connection : held_) mute_tcp_connection(connection.fd.get(), connection.object);
+}
+
+void InetKind::hold_connections(RestoreContext& ctx) {
+  if (locked_ || ctx.connection_lock() == nullptr) return;
+  locked_ = true;
+  std::vector<Connection> connections;
+  for (const pb::file_entry* entry : ctx.entries()) {
+    if (entry->type() != pb::INETSK || entry->isk().type() != SOCK_STREAM || entry->isk().dst_port() == 0) continue;
+    const std::string object = format("socket:[%u]", entry->isk().ino());
+    connections.push_back({local_of(entry->isk(), object).storage, peer_of(entry->isk(), object).storage});
+  }
+  const UniqueFd here = open_socket(AF_INET, SOCK_DGRAM, 0, "network lock");
+  ctx.connection_lock()->hold(connections, here.get());
+}
+
+void InetKind::open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object) {
+  hold_connections(ctx);
+  const TcpStream& stream = streams_[sk.id()] = read_image(sk, ctx.images());
+  restore_tcp_stream(fd, local_of(sk, object), peer_of(sk, object), sk.state(), stream, object);
+}
+
+void InetKind::finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext&, const std::string& object) {
+  resume_tcp_stream(fd, local_of(sk, object), peer_of(sk, object), sk.state(), streams_.at(sk.id()), object);
+  streams_.erase(sk.id());
+}
+
+}  // namespace nsr
