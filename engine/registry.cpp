@@ -20,11 +20,18 @@ std::vector<std::unique_ptr<Kind>> make_kinds() {
   add(make_timerfd_kind());
   add(make_signalfd_kind());
   add(make_memfd_kind());
+  add(make_pidfd_kind());
+  add(make_bpf_map_kind());
+  add(make_tun_kind());
+  add(make_mqueue_kind());
+  add(make_file_locks());
   add(make_tty_kind());
   add(make_fifo_kind(files));
   add(make_proc_kind(files));
   add(make_regular_kind(files));  // whatever has a path: behind the kinds that have one too
-  add(make_unknown_kind());       // matches everything
+  add(make_inotify_kind(files));  // set when all others are open
+  add(make_fanotify_kind(files));
+  add(make_unknown_kind());  // matches everything
   return kinds;
 }
 

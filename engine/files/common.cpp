@@ -32,7 +32,17 @@ int reopen_flags(uint32_t flags) {
   // a file made by O_TMPFILE keeps both of its bits; its other one, O_DIRECTORY, is wrong for the file itself
   constexpr uint32_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
   if (flags & kTmpfile) flags &= ~static_cast<uint32_t>(O_TMPFILE);
-  return static_cast<int>(flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | FASYNC)) | O_NOCTTY | O_CLOEXEC;
+  return static_cast<int>(flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | FASYNC)) | O_NOCTTY;
+}
+
+uint32_t kept_flags(const OpenFile& file, int borrowed) {
+  int flags = file.fd >= 0 ? ::fcntl(borrowed, F_GETFL) : 0;
+  return file.flags | (flags > 0 ? static_cast<uint32_t>(flags & O_CLOEXEC) : 0);
+}
+
+UniqueFd close_on_exec(int fd) {
+  if (fd >= 0) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return UniqueFd(fd);
 }
 
 void set_status_flags(int fd, uint32_t flags, const std::string& object) {
@@ -45,7 +55,7 @@ void set_status_flags(int fd, uint32_t flags, const std::string& object) {
 }
 
 UniqueFd reopen(int fd, int flags, const std::string& object) {
-  UniqueFd copy(::open(format("/proc/self/fd/%d", fd).c_str(), flags | O_CLOEXEC));
+  UniqueFd copy = close_on_exec(::open(format("/proc/self/fd/%d", fd).c_str(), flags));
   if (!copy) throw_errno(Failure::environment, object, "cannot be opened again through /proc/self/fd", errno);
   return copy;
 }

@@ -21,6 +21,12 @@ std::string image_object(const char* kind, uint32_t id);
 /// f_flags as an image has them, cut to what open(2) may be given again: nothing that creates, truncates or
 /// acquires a terminal; O_ASYNC is set in the holder because it remembers the descriptor's number.
 int reopen_flags(uint32_t flags);
+/// file.flags, and O_CLOEXEC when the file was opened with it: F_GETFL goes on showing that, whatever became of the
+/// descriptor. To be recorded for what is opened again by path.
+uint32_t kept_flags(const OpenFile& file, int borrowed);
+/// Takes over what a call gave that was not asked for O_CLOEXEC, which the open file would show from then on. Keeps
+/// errno.
+UniqueFd close_on_exec(int fd);
 /// Gives a description the status flags (O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME) that an image names.
 /// Throws Error(environment) naming the object.
 void set_status_flags(int fd, uint32_t flags, const std::string& object);

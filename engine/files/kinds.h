@@ -14,6 +14,12 @@ std::unique_ptr<Kind> make_tty_kind();
 std::unique_ptr<Kind> make_signalfd_kind();
 std::unique_ptr<Kind> make_timerfd_kind();
 std::unique_ptr<Kind> make_memfd_kind();
+std::unique_ptr<Kind> make_pidfd_kind();
+std::unique_ptr<Kind> make_mqueue_kind();
+std::unique_ptr<Kind> make_tun_kind();
+std::unique_ptr<Kind> make_bpf_map_kind();
+/// No kind of open file: the locks on open files.
+std::unique_ptr<Kind> make_file_locks();
 /// Matches everything, refuses to dump it with the reason that is known for its type. Must be the last one.
 std::unique_ptr<Kind> make_unknown_kind();
 
@@ -22,6 +28,9 @@ class NamedFiles;
 std::unique_ptr<Kind> make_fifo_kind(std::shared_ptr<NamedFiles> files);
 /// /proc/PID/... of a process: opened when the tree exists.
 std::unique_ptr<Kind> make_proc_kind(std::shared_ptr<NamedFiles> files);
+/// Watches are set at finish_restore: the kinds whose files they may be on stand before them.
+std::unique_ptr<Kind> make_inotify_kind(std::shared_ptr<NamedFiles> files);
+std::unique_ptr<Kind> make_fanotify_kind(std::shared_ptr<NamedFiles> files);
 std::unique_ptr<Kind> make_regular_kind(std::shared_ptr<NamedFiles> files);
 std::shared_ptr<NamedFiles> make_named_files();
 

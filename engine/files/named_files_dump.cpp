@@ -55,9 +55,9 @@ bool NamedFiles::leads_to(const OpenFile& file, const std::string& path) {
 }
 
 void NamedFiles::dump(const OpenFile& file, uint32_t id, pb::reg_file_entry& reg, DumpContext& ctx) {
-  reg.set_flags(file.flags);
-  reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
   UniqueFd seen = ctx.borrow(file);
+  reg.set_flags(kept_flags(file, seen.get()));
+  reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
   *reg.mutable_fown() = ctx.owner_of(seen.get());
   if (is_external(ctx.options(), external_name(file))) {
     reg.set_name(external_name(file));

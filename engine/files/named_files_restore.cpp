@@ -20,7 +20,7 @@ constexpr uint32_t kOldGhostBit = 1u << 31;  // how images without remap_type ma
 
 UniqueFd open_path(const std::string& path, int flags) {
   if (path.empty() || path[0] != '/') throw Error(Failure::image, "file " + path, "its path is not absolute");
-  UniqueFd fd(::open(path.c_str(), flags));
+  UniqueFd fd = close_on_exec(::open(path.c_str(), flags));
   if (!fd)
     throw_errno(Failure::environment, path, format("cannot be opened with flags 0%o", flags), errno,
                 "bring the file back as it was at the dump");

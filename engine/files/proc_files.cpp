@@ -94,9 +94,10 @@ class ProcFiles final : public Kind {
     bool ended = !leads_to(file);
     if (path.rest.ends_with(kDeleted)) path.rest.resize(path.rest.size() - kDeleted.size());
     reg.set_id(entry.id());
-    reg.set_flags(file.flags);
+    UniqueFd seen = ctx.borrow(file);
+    reg.set_flags(kept_flags(file, seen.get()));
     reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
-    *reg.mutable_fown() = ctx.owner_of(ctx.borrow(file).get());
+    *reg.mutable_fown() = ctx.owner_of(seen.get());
     if (ended) {
       pb::remap_file_path_entry remap;
       remap.set_orig_id(entry.id());
@@ -184,7 +185,7 @@ class ProcFiles final : public Kind {
   }
 
   static UniqueFd open_at(const std::string& path, const pb::reg_file_entry& reg) {
-    UniqueFd fd(::open(path.c_str(), reopen_flags(reg.flags())));
+    UniqueFd fd = close_on_exec(::open(path.c_str(), reopen_flags(reg.flags())));
     if (!fd) throw_errno(Failure::environment, reg.name(), "cannot be opened again as " + path, errno);
     return fd;
   }

@@ -94,7 +94,7 @@ void Tty::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   pb::tty_file_entry& e = *entry.mutable_tty();
   e.set_id(entry.id());
   e.set_tty_info_id(id);
-  e.set_flags(file.flags);
+  e.set_flags(kept_flags(file, fd.get()));
   *e.mutable_fown() = ctx.owner_of(fd.get());
   e.set_regf_id(dump_path(file, ctx));
   dump_info(file, fd.get(), number, id, ctx);

@@ -166,10 +166,10 @@ UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const
   UniqueFd fd;
   for (int std_fd : {0, 1, 2}) {
     if (fd || !::isatty(std_fd)) continue;
-    fd.reset(::open(format("/proc/self/fd/%d", std_fd).c_str(), reopen_flags(flags)));
+    fd = close_on_exec(::open(format("/proc/self/fd/%d", std_fd).c_str(), reopen_flags(flags)));
     if (!fd) fd = duplicate(std_fd, object);
   }
-  if (!fd) fd.reset(::open("/dev/tty", reopen_flags(flags)));
+  if (!fd) fd = close_on_exec(::open("/dev/tty", reopen_flags(flags)));
   if (!fd)
     throw_errno(Failure::environment, object, "there is no terminal to restore it on", errno,
                 "start the restore from a terminal");
@@ -208,7 +208,7 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
     pair.master_given = true;
     fd = duplicate(pair.master.get(), object);
   } else {
-    fd.reset(::ioctl(pair.master.get(), TIOCGPTPEER, reopen_flags(flags)));
+    fd = close_on_exec(::ioctl(pair.master.get(), TIOCGPTPEER, reopen_flags(flags)));
     if (!fd) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
     slaves_[entry.id()] = info.pty().index();
   }

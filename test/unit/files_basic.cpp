@@ -67,6 +67,9 @@ TEST_CASE("files: O_PATH, O_APPEND, O_DIRECT, O_DIRECTORY come back") {
     RoundTrip trip({fd.get()}, a_regular_kind);
     CHECK(fcntl(trip.fd(0), F_GETFL) == fcntl(fd.get(), F_GETFL));
   }
+  UniqueFd plain(::open(path.c_str(), O_RDONLY));  // F_GETFL tells for ever whether O_CLOEXEC was asked for
+  RoundTrip plain_trip({plain.get()}, a_regular_kind);
+  CHECK(fcntl(plain_trip.fd(0), F_GETFL) == fcntl(plain.get(), F_GETFL));
   UniqueFd folder = opened(dir.path, O_RDONLY | O_DIRECTORY);
   RoundTrip trip({folder.get()}, a_regular_kind);
   CHECK(fcntl(trip.fd(0), F_GETFL) == fcntl(folder.get(), F_GETFL));
