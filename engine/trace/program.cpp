@@ -51,19 +51,19 @@ const std::string& Program::note_of(Index i) const {
   return none;
 }
 
-RemoteAddr Program::store(Arena& arena) const {
+RemoteAddr Program::store(Arena& arena, int32_t end, uint64_t operand) const {
   RemoteAddr at = arena.alloc((records_.size() + 1) * sizeof(Record), 64);
   std::memcpy(arena.local(at), records_.data(), records_.size() * sizeof(Record));
-  arena.local<Record>(at)[records_.size()].nr = kEndProgram;
+  Record& last = arena.local<Record>(at)[records_.size()];
+  last.nr = end;
+  last.arg[0] = operand;
   return at;
 }
 
-RemoteAddr Program::store_then(Arena& arena, RemoteAddr next) const {
-  RemoteAddr at = store(arena);
-  Record& last = arena.local<Record>(at)[records_.size()];
-  last.nr = kJump;
-  last.arg[0] = next.value;
-  return at;
-}
+RemoteAddr Program::store(Arena& arena) const { return store(arena, kEndProgram, 0); }
+
+RemoteAddr Program::store_then(Arena& arena, RemoteAddr next) const { return store(arena, kJump, next.value); }
+
+RemoteAddr Program::store_leaving(Arena& arena, RemoteAddr code) const { return store(arena, kLeave, code.value); }
 
 }  // namespace nsr

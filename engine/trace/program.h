@@ -8,21 +8,23 @@
 #include <string_view>
 #include <vector>
 
+#include "arch/arch.h"
 #include "engine/base/ids.h"
 
 namespace nsr {
 
 /// One record as the stub reads it. The stub's rsp walks an array of these.
 struct Record {
-  int32_t nr;        ///< syscall number; -1 ends the program (trap), -2 jumps to arg[0]
+  int32_t nr;        ///< syscall number; or kEndProgram, kJump, kLeave
   int32_t control;   ///< bit 0: failure allowed; the rest (multiple of 8): extra place for the result, relative to `result`
   uint64_t arg[6];
   int64_t result;    ///< what the kernel returned; kNotRun before
 };
-static_assert(sizeof(Record) == 64);
+static_assert(sizeof(Record) == arch::kRecordSize);
 inline constexpr int64_t kNotRun = INT64_MIN;
 inline constexpr int32_t kEndProgram = -1;
 inline constexpr int32_t kJump = -2;
+inline constexpr int32_t kLeave = -3;  ///< goes on at machine code at arg[0]
 
 /// Memory that both sides see: operands, programs and results. `remote` is where the tracee sees it.
 /// Never gives memory back; the area goes with the stub at the end.
@@ -98,8 +100,10 @@ class Program {
   /// Copies the program into the arena, ended by `end` (kEndProgram, or a jump to `next`). Returns its address.
   RemoteAddr store(Arena& arena) const;
   RemoteAddr store_then(Arena& arena, RemoteAddr next) const;
+  RemoteAddr store_leaving(Arena& arena, RemoteAddr code) const;
 
  private:
+  RemoteAddr store(Arena& arena, int32_t end, uint64_t operand) const;
   Index add(int control, long nr, std::initializer_list<uint64_t> args);
 
   std::vector<Record> records_;

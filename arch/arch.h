@@ -1,0 +1,108 @@
+// What the engine asks of a CPU architecture. One folder an architecture implements it; no #if elsewhere.
+#pragma once
+
+#include <sys/user.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+
+namespace nsr::pb {
+class core_entry;
+}
+
+namespace nsr::arch {
+
+/// Size of a program record (engine/trace/program.h), which the stub knows.
+inline constexpr size_t kRecordSize = 64;
+
+/// General registers of a stopped thread, as PTRACE_GETREGSET(NT_PRSTATUS) gives them.
+using Registers = user_regs_struct;
+
+RemoteAddr ip(const Registers& r);
+RemoteAddr sp(const Registers& r);
+/// What the interrupted syscall left: nothing when the thread was not in a syscall.
+struct SyscallState {
+  long nr;
+  long result;
+};
+std::optional<SyscallState> interrupted_syscall(const Registers& r);
+
+/// Registers for running one syscall at a `syscall` instruction of the target; the rest is kept from r.
+Registers at_syscall(const Registers& r, RemoteAddr insn, long nr, std::span<const uint64_t> args);
+/// Registers for running a program by the stub.
+Registers at_program(const Registers& r, RemoteAddr stub, RemoteAddr program);
+/// Registers for jumping to code; nothing else changes, no syscall is restarted.
+Registers at_code(const Registers& r, RemoteAddr code);
+long syscall_result(const Registers& r);
+
+/// The position-independent stub that runs programs (engine/trace/program.h). Needs one executable page.
+std::span<const std::byte> stub();
+/// Index of the record at which a program that started at `program` has stopped: its size when it ran to the end.
+size_t program_position(const Registers& r, RemoteAddr program);
+
+/// Starts a root process: clone3 with these args whose child begins at the stub. Never returns in the child.
+/// Returns the pid or -errno. The child's stack in args must be a program prepared for a clone child.
+long clone_into_stub(void* clone_args, size_t size, RemoteAddr stub);
+
+/// Machine code that makes a frozen thread survive the death of the engine. All of it leaves every register but the
+/// stack pointer's memory alone: after it ran the thread is as it was.
+struct ThreadState {
+  Registers regs;      ///< as the thread was stopped
+  uint64_t signal_mask;    ///< its own signal mask
+};
+/// The borrowing code: blocks signals, maps an area of area_size bytes shared and anonymous, makes its first code_size
+/// bytes executable, makes a socketpair whose numbers go to area + code_size, closes the second; then undoes it all and
+/// continues the thread. The engine interposes at its syscall stops (kBorrow*).
+struct BorrowCode {
+  std::vector<std::byte> code;
+  RemoteAddr undo;     ///< where the undoing half begins; expects the area's address in the register area_in() reads
+};
+BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_size, uint64_t code_size);
+Registers at_undo(const Registers& r, const BorrowCode& code, RemoteAddr area);
+/// Syscalls of the borrowing half in order, and of the undoing half.
+inline constexpr int kBorrowCalls = 5;       ///< rt_sigprocmask, mmap, mprotect, socketpair, close
+inline constexpr int kUndoCalls = 2;         ///< close, munmap (then rt_sigprocmask and the thread's own registers)
+
+/// Entry of a thread into its program, and the way back when the engine is gone: `enter` blocks signals and starts the
+/// program; `leave` (reached by a kLeave record) counts down `counter`, closes socket_fd when it was the last, restores
+/// flags, mask and registers and continues the thread.
+struct ThreadCode {
+  std::vector<std::byte> code;
+  uint32_t leave_offset;
+};
+ThreadCode thread_code(RemoteAddr at, const ThreadState& self, RemoteAddr stub, RemoteAddr program, RemoteAddr counter,
+                       int socket_fd, RemoteAddr flags_slot);
+inline constexpr size_t kThreadCodeSize = 384;
+/// The registers with an interrupted syscall rewound by hand, as `leave` uses them.
+Registers rewound(const Registers& r);
+
+/// A `syscall` instruction in this code; nothing when there is none.
+std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);
+
+// ---- images
+/// Registers and extended state to the message and back. xsave is the layout of PTRACE_GETREGSET(NT_X86_XSTATE).
+void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t clear_tid, pb::core_entry& core);
+struct FromImage {
+  Registers regs;
+  std::vector<std::byte> xsave;   ///< in this host's layout
+  uint64_t clear_tid;
+};
+/// Throws Error(image) when the message is of another architecture, incomplete, or holds state this CPU lacks.
+FromImage from_image(const pb::core_entry& core, const std::string& object);
+
+/// AMX tiles, which the peer's format has no place for, as an opaque text (empty when unused), and back into an area.
+std::string amx_state(std::span<const std::byte> xsave);
+void set_amx_state(std::vector<std::byte>& xsave, const std::string& state, const std::string& object);
+/// Whether the extended state must be preceded by executing an instruction in the thread (AMX), and that code.
+bool needs_expansion(std::span<const std::byte> xsave);
+std::span<const std::byte> expansion_code();
+/// Size of the extended state area on this CPU.
+size_t xsave_size();
+
+}  // namespace nsr::arch

@@ -1,0 +1,237 @@
+// Extended state: the standard (non-compacted) XSAVE layout of ptrace to the fields of the image and back.
+// Intel SDM vol. 1 ch. 13; offsets of the components come from CPUID leaf 0xD, never from a list.
+
+#include <cpuid.h>
+
+#include <array>
+#include <cstring>
+
+#include "arch/arch.h"
+#include "core.pb.h"
+#include "engine/base/error.h"
+
+namespace nsr::arch {
+namespace {
+
+constexpr size_t kLegacySize = 512, kHeaderSize = 64, kBvOffset = 512;
+enum Component { kX87 = 0, kSse = 1, kAvx = 2, kBndregs = 3, kBndcsr = 4, kOpmask = 5, kZmmHi = 6, kHi16 = 7, kPkru = 9, kTileCfg = 17, kTileData = 18, kCount = 19 };
+constexpr const char* kNames[kCount] = {"x87",  "SSE", "AVX", "MPX bounds", "MPX config", "AVX-512 opmask", "AVX-512 upper halves", "AVX-512 high registers",
+                                        "PT",   "PKRU", "PASID", "CET user", "CET supervisor", "HDC", "UINTR", "LBR", "HWP", "AMX tile config", "AMX tile data"};
+
+struct Layout {
+  uint64_t xcr0 = 3;
+  size_t total = kLegacySize + kHeaderSize;
+  struct {
+    size_t offset = 0, size = 0;
+  } part[kCount];
+};
+
+Layout probe_layout() {
+  Layout l;
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d)) return l;
+  l.xcr0 = a | static_cast<uint64_t>(d) << 32;
+  for (unsigned i = kAvx; i < kCount; i++) {
+    if (!(l.xcr0 >> i & 1)) continue;
+    __get_cpuid_count(0xd, i, &a, &b, &c, &d);
+    l.part[i].size = a;
+    l.part[i].offset = b;
+    if (a + b > l.total) l.total = a + b;
+  }
+  return l;
+}
+
+const Layout& layout() {
+  static const Layout l = probe_layout();
+  return l;
+}
+
+template <class T>
+T load(std::span<const std::byte> area, size_t at) {
+  T v{};
+  if (at + sizeof v <= area.size()) std::memcpy(&v, area.data() + at, sizeof v);
+  return v;
+}
+
+template <class T>
+void store(std::vector<std::byte>& area, size_t at, T v) {
+  if (at + sizeof v <= area.size()) std::memcpy(area.data() + at, &v, sizeof v);
+}
+
+template <class Word, class Field>
+void component_out(std::span<const std::byte> area, int i, size_t words, Field* field) {
+  const auto& p = layout().part[i];
+  if (p.size == 0) return;
+  for (size_t k = 0; k < words; k++) field->Add(load<Word>(area, p.offset + k * sizeof(Word)));
+}
+
+template <class Word, class Field>
+void component_in(std::vector<std::byte>& area, int i, const Field& field) {
+  const auto& p = layout().part[i];
+  for (int k = 0; k < field.size() && (static_cast<size_t>(k) + 1) * sizeof(Word) <= p.size; k++)
+    store<Word>(area, p.offset + static_cast<size_t>(k) * sizeof(Word), field.Get(k));
+}
+
+void fpregs_out(std::span<const std::byte> area, pb::user_x86_fpregs_entry& fp) {
+  fp.set_cwd(load<uint16_t>(area, 0));
+  fp.set_swd(load<uint16_t>(area, 2));
+  fp.set_twd(load<uint16_t>(area, 4));
+  fp.set_fop(load<uint16_t>(area, 6));
+  fp.set_rip(load<uint64_t>(area, 8));
+  fp.set_rdp(load<uint64_t>(area, 16));
+  fp.set_mxcsr(load<uint32_t>(area, 24));
+  fp.set_mxcsr_mask(load<uint32_t>(area, 28));
+  for (size_t i = 0; i < 32; i++) fp.add_st_space(load<uint32_t>(area, 32 + 4 * i));
+  for (size_t i = 0; i < 64; i++) fp.add_xmm_space(load<uint32_t>(area, 160 + 4 * i));
+  if (area.size() <= kLegacySize) return;
+  pb::user_x86_xsave_entry& xs = *fp.mutable_xsave();
+  xs.set_xstate_bv(load<uint64_t>(area, kBvOffset) & ~(3ull << kTileCfg));
+  component_out<uint32_t>(area, kAvx, 64, xs.mutable_ymmh_space());
+  component_out<uint64_t>(area, kBndregs, 8, xs.mutable_bndreg_state());
+  component_out<uint64_t>(area, kBndcsr, 8, xs.mutable_bndcsr_state());
+  component_out<uint64_t>(area, kOpmask, 8, xs.mutable_opmask_reg());
+  component_out<uint64_t>(area, kZmmHi, 64, xs.mutable_zmm_upper());
+  component_out<uint64_t>(area, kHi16, 128, xs.mutable_hi16_zmm());
+  component_out<uint32_t>(area, kPkru, 2, xs.mutable_pkru());
+}
+
+std::vector<std::byte> fpregs_in(const pb::user_x86_fpregs_entry& fp, const std::string& object) {
+  if (fp.st_space_size() != 32 || fp.xmm_space_size() != 64)
+    throw Error(Failure::image, object, "the FPU registers in the core image are incomplete", "dump the tree again");
+  std::vector<std::byte> area(layout().total);
+  store<uint16_t>(area, 0, static_cast<uint16_t>(fp.cwd()));
+  store<uint16_t>(area, 2, static_cast<uint16_t>(fp.swd()));
+  store<uint16_t>(area, 4, static_cast<uint16_t>(fp.twd()));
+  store<uint16_t>(area, 6, static_cast<uint16_t>(fp.fop()));
+  store<uint64_t>(area, 8, fp.rip());
+  store<uint64_t>(area, 16, fp.rdp());
+  store<uint32_t>(area, 24, fp.mxcsr());
+  store<uint32_t>(area, 28, fp.mxcsr_mask());
+  for (int i = 0; i < 32; i++) store<uint32_t>(area, 32 + 4 * static_cast<size_t>(i), fp.st_space(i));
+  for (int i = 0; i < 64; i++) store<uint32_t>(area, 160 + 4 * static_cast<size_t>(i), fp.xmm_space(i));
+  uint64_t bv = 3;
+  if (fp.has_xsave()) {
+    const pb::user_x86_xsave_entry& xs = fp.xsave();
+    bv = xs.xstate_bv();
+    if (uint64_t lacking = bv & ~layout().xcr0)
+      for (int i = 0; i < 64; i++)
+        if (lacking >> i & 1)
+          throw Error(Failure::environment, object,
+                      format("it uses CPU state that this CPU lacks: %s", i < kCount ? kNames[i] : "an unknown component"),
+                      "restore on a CPU that has it");
+    component_in<uint32_t>(area, kAvx, xs.ymmh_space());
+    component_in<uint64_t>(area, kBndregs, xs.bndreg_state());
+    component_in<uint64_t>(area, kBndcsr, xs.bndcsr_state());
+    component_in<uint64_t>(area, kOpmask, xs.opmask_reg());
+    component_in<uint64_t>(area, kZmmHi, xs.zmm_upper());
+    component_in<uint64_t>(area, kHi16, xs.hi16_zmm());
+    component_in<uint32_t>(area, kPkru, xs.pkru());
+  }
+  store<uint64_t>(area, kBvOffset, bv);
+  return area;
+}
+
+// Every general register under its name in the image.
+template <class Visit>
+void each_register(Visit visit) {
+  using R = Registers;
+  using E = pb::user_x86_regs_entry;
+  visit(&R::r15, &E::r15, &E::set_r15);
+  visit(&R::r14, &E::r14, &E::set_r14);
+  visit(&R::r13, &E::r13, &E::set_r13);
+  visit(&R::r12, &E::r12, &E::set_r12);
+  visit(&R::rbp, &E::bp, &E::set_bp);
+  visit(&R::rbx, &E::bx, &E::set_bx);
+  visit(&R::r11, &E::r11, &E::set_r11);
+  visit(&R::r10, &E::r10, &E::set_r10);
+  visit(&R::r9, &E::r9, &E::set_r9);
+  visit(&R::r8, &E::r8, &E::set_r8);
+  visit(&R::rax, &E::ax, &E::set_ax);
+  visit(&R::rcx, &E::cx, &E::set_cx);
+  visit(&R::rdx, &E::dx, &E::set_dx);
+  visit(&R::rsi, &E::si, &E::set_si);
+  visit(&R::rdi, &E::di, &E::set_di);
+  visit(&R::orig_rax, &E::orig_ax, &E::set_orig_ax);
+  visit(&R::rip, &E::ip, &E::set_ip);
+  visit(&R::cs, &E::cs, &E::set_cs);
+  visit(&R::eflags, &E::flags, &E::set_flags);
+  visit(&R::rsp, &E::sp, &E::set_sp);
+  visit(&R::ss, &E::ss, &E::set_ss);
+  visit(&R::fs_base, &E::fs_base, &E::set_fs_base);
+  visit(&R::gs_base, &E::gs_base, &E::set_gs_base);
+  visit(&R::ds, &E::ds, &E::set_ds);
+  visit(&R::es, &E::es, &E::set_es);
+  visit(&R::fs, &E::fs, &E::set_fs);
+  visit(&R::gs, &E::gs, &E::set_gs);
+}
+
+}  // namespace
+
+void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t clear_tid, pb::core_entry& core) {
+  core.set_mtype(pb::core_entry::X86_64);
+  pb::thread_info_x86& ti = *core.mutable_thread_info();
+  ti.set_clear_tid_addr(clear_tid);
+  pb::user_x86_regs_entry& gp = *ti.mutable_gpregs();
+  each_register([&](auto reg, auto, auto set) { (gp.*set)(regs.*reg); });
+  gp.set_mode(pb::NATIVE);
+  fpregs_out(xsave, *ti.mutable_fpregs());
+}
+
+FromImage from_image(const pb::core_entry& core, const std::string& object) {
+  if (core.mtype() != pb::core_entry::X86_64)
+    throw Error(Failure::image, object, "the images were made on another CPU architecture",
+                "restore them on a host of that architecture");
+  if (!core.has_thread_info())
+    throw Error(Failure::image, object, "its core image has no registers", "dump the tree again");
+  const pb::thread_info_x86& ti = core.thread_info();
+  if (ti.gpregs().mode() != pb::NATIVE)
+    throw Error(Failure::unsupported, object, "it runs 32-bit code, which is not supported");
+  FromImage out{};
+  each_register([&](auto reg, auto get, auto) { out.regs.*reg = (ti.gpregs().*get)(); });
+  out.xsave = fpregs_in(ti.fpregs(), object);
+  out.clear_tid = ti.clear_tid_addr();
+  return out;
+}
+
+size_t xsave_size() { return layout().total; }
+
+bool needs_expansion(std::span<const std::byte> xsave) {
+  return xsave.size() > kBvOffset + 8 && (load<uint64_t>(xsave, kBvOffset) >> kTileData & 1);
+}
+
+std::string amx_state(std::span<const std::byte> xsave) {
+  uint64_t bv = load<uint64_t>(xsave, kBvOffset);
+  std::string out;
+  if (!(bv >> kTileCfg & 3)) return out;
+  for (int i : {kTileCfg, kTileData}) {
+    const auto& p = layout().part[i];
+    if (p.offset + p.size > xsave.size()) return {};
+    bool used = bv >> i & 1;
+    out.push_back(used ? 1 : 0);
+    if (used) out.append(reinterpret_cast<const char*>(xsave.data()) + p.offset, p.size);
+  }
+  return out;
+}
+
+void set_amx_state(std::vector<std::byte>& xsave, const std::string& state, const std::string& object) {
+  if (state.empty()) return;
+  uint64_t bv = load<uint64_t>(xsave, kBvOffset);
+  size_t at = 0;
+  for (int i : {kTileCfg, kTileData}) {
+    const auto& p = layout().part[i];
+    if (at >= state.size()) throw Error(Failure::image, object, "its AMX state is truncated", "dump the tree again");
+    bool used = state[at++] != 0;
+    if (!used) continue;
+    if (p.size == 0)
+      throw Error(Failure::environment, object, format("it uses CPU state that this CPU lacks: %s", kNames[i]),
+                  "restore on a CPU that has it");
+    if (state.size() - at < p.size)
+      throw Error(Failure::image, object, "its AMX state is truncated", "dump the tree again");
+    std::memcpy(xsave.data() + p.offset, state.data() + at, p.size);
+    at += p.size;
+    bv |= 1ull << i;
+  }
+  store<uint64_t>(xsave, kBvOffset, bv);
+}
+
+}  // namespace nsr::arch

@@ -1,0 +1,219 @@
+#include "engine/trace/borrowed_task.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/procfs/auxv.h"
+#include "engine/procfs/maps.h"
+#include "engine/procfs/reader.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("borrow");
+constexpr size_t kPage = 4096;
+constexpr size_t kStubRoom = 256;
+
+size_t pages(size_t n) { return (n + kPage - 1) & ~(kPage - 1); }
+
+std::string object_of(const FrozenTask& t) { return format("pid %d", t.pid.value); }
+
+/// Length of the run of zero bytes at the end of a page's content.
+size_t zero_tail(const std::vector<std::byte>& page) {
+  size_t n = 0;
+  while (n < page.size() && page[page.size() - 1 - n] == std::byte{0}) n++;
+  return n;
+}
+
+}  // namespace
+
+BorrowedTask::BorrowedTask(FrozenTask& task, size_t data_size) : task_(task) { bootstrap(data_size); }
+
+BorrowedTask::~BorrowedTask() {
+  try {
+    if (!given_back_) give_back();
+  } catch (const Error& e) {
+    log.warn("pid %d: giving it back failed, its threads restore themselves: %s", task_.pid.value, e.what());
+  }
+  if (local_) ::munmap(local_, area_size_);
+}
+
+RemoteAddr BorrowedTask::find_cave(size_t size) {
+  procfs::ProcDir dir(task_.pid);
+  std::vector<std::byte> page(kPage);
+  auto fits = [&](uint64_t last_page) -> std::optional<RemoteAddr> {
+    if (!try_read_memory(task_.pid, RemoteAddr(last_page), page.data(), kPage)) return std::nullopt;
+    if (zero_tail(page) < size + 16) return std::nullopt;
+    return RemoteAddr((last_page + kPage - size) & ~15ull);
+  };
+  auto maps = procfs::parse_maps(dir.read("maps"));
+  // the vDSO first: its page may be written by design, and no program has data behind its code
+  for (const auto& m : maps)
+    if (procfs::naming(m) == procfs::VmaNaming::vdso)
+      if (auto at = fits(m.end - kPage)) return *at;
+  for (const auto& m : maps)
+    if ((m.prot & PROT_EXEC) && !m.shared && procfs::naming(m) == procfs::VmaNaming::path)
+      if (auto at = fits(m.end - kPage)) return *at;
+  throw Error(Failure::unsupported, object_of(task_), "there is no unused code space in it to borrow (no vDSO, no padding)");
+}
+
+void BorrowedTask::bootstrap(size_t data_size) {
+  FrozenThread& th = task_.threads.front();
+  Tracee tracee(th.tid);
+  code_size_ = pages(kStubRoom + task_.threads.size() * arch::kThreadCodeSize);
+  area_size_ = code_size_ + pages(data_size + task_.threads.size() * 64 + 256);
+  arch::ThreadState self{th.regs, th.signal_mask};
+  size_t size = arch::borrow_code(RemoteAddr(0), self, area_size_, code_size_).code.size();
+  cave_ = find_cave(size);
+  borrow_ = arch::borrow_code(cave_, self, area_size_, code_size_);
+  cave_before_.assign(size, std::byte{0});
+  pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, task_.pid.value, 0)));
+  if (!pidfd_) throw_errno(Failure::target, object_of(task_), "pidfd_open failed", errno);
+
+  force_write(task_.pid, cave_, borrow_.code.data(), borrow_.code.size());
+  // From here on, whenever the engine dies, the thread runs this code to its end and is itself again. Registers first,
+  // then the mask: with full mask and own registers it would stay deaf.
+  tracee.set_registers(arch::at_code(th.regs, RemoteAddr(cave_.value + 16)));
+  th.diverted = true;
+  tracee.set_signal_mask(~0ull);
+  for (int call = 0; call < arch::kBorrowCalls; call++) {
+    tracee.step_to_syscall_stop();
+    tracee.step_to_syscall_stop();
+    long result = arch::syscall_result(tracee.registers());
+    if (call == 1 && result < 0) {
+      tracee.to_event_stop();
+      throw_errno(Failure::target, object_of(task_), format("mapping %zu bytes into it failed", area_size_),
+                  static_cast<int>(-result), "raise its RLIMIT_AS or memory limit");
+    }
+    if (call == 1) area_ = RemoteAddr(static_cast<uint64_t>(result));
+    if (call == 3) take_socket(tracee, result);
+  }
+  map_area();
+}
+
+void BorrowedTask::take_socket(const Tracee& tracee, long result) {
+  if (result < 0) {
+    tracee.step_to_syscall_stop();  // its own code unmaps the area again
+    tracee.step_to_syscall_stop();
+    area_ = RemoteAddr(0);
+    tracee.to_event_stop();
+    throw_errno(Failure::target, object_of(task_), "making a socketpair in it failed", static_cast<int>(-result),
+                "it may be at its RLIMIT_NOFILE: raise that by prlimit(1)");
+  }
+  int ends[2];
+  read_memory(task_.pid, RemoteAddr(area_.value + code_size_), ends, sizeof ends);
+  remote_socket_ = ends[0];
+  socket_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), ends[1], 0)));
+  if (!socket_) throw_errno(Failure::target, object_of(task_), "pidfd_getfd failed", errno);
+}
+
+void BorrowedTask::map_area() {
+  std::string path = format("/proc/%d/map_files/%llx-%llx", task_.pid.value,
+                            static_cast<unsigned long long>(area_.value),
+                            static_cast<unsigned long long>(area_.value + code_size_));
+  UniqueFd object(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!object)
+    throw_errno(Failure::environment, object_of(task_), path + " cannot be opened", errno,
+                "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in the initial user namespace is needed");
+  void* local = ::mmap(nullptr, area_size_, PROT_READ | PROT_WRITE, MAP_SHARED, object.get(), 0);
+  if (local == MAP_FAILED) throw_errno(Failure::environment, object_of(task_), "mapping the shared area failed", errno);
+  local_ = static_cast<std::byte*>(local);
+  auto stub = arch::stub();
+  std::memcpy(local_, stub.data(), stub.size());
+  arena_ = Arena(local_ + code_size_, RemoteAddr(area_.value + code_size_), area_size_ - code_size_);
+  arena_.alloc(64);  // the socket numbers stay: the undoing code reads them
+  const int numbers[2] = {remote_socket_, -1};
+  std::memcpy(arena_.local<int>(RemoteAddr(area_.value + code_size_)), numbers, sizeof numbers);
+  counter_ = arena_.alloc(8, 64);
+  flags_ = arena_.alloc(task_.threads.size() * 8);
+}
+
+void BorrowedTask::run(std::vector<Program>& programs) {
+  RemoteAddr bell = arena_.alloc(8), reply = arena_.alloc(8);
+  std::vector<RemoteAddr> stored(programs.size());
+  size_t running = 0;
+  for (size_t i = 0; i < programs.size(); i++) {
+    if (programs[i].empty()) continue;
+    programs[i].allow(SYS_write, remote_socket_, bell, 1);
+    programs[i].allow(SYS_read, remote_socket_, reply, 8);
+    RemoteAddr at(area_.value + kStubRoom + i * arch::kThreadCodeSize);
+    FrozenThread& th = task_.threads[i];
+    RemoteAddr flags(flags_.value + 8 * i);
+    *arena_.local<uint64_t>(flags) = th.regs.eflags;
+    arch::ThreadState self{th.regs, th.signal_mask};
+    uint32_t leave = arch::thread_code(at, self, area_, RemoteAddr(0), counter_, remote_socket_, flags).leave_offset;
+    stored[i] = programs[i].store_leaving(arena_, RemoteAddr(at.value + leave));
+    auto code = arch::thread_code(at, self, area_, stored[i], counter_, remote_socket_, flags);
+    std::memcpy(local_ + (at.value - area_.value), code.code.data(), code.code.size());
+  }
+  for (size_t i = 0; i < programs.size(); i++) {
+    if (programs[i].empty()) continue;
+    FrozenThread& th = task_.threads[i];
+    Tracee tracee(th.tid);
+    std::atomic_ref<int32_t>(*arena_.local<int32_t>(counter_)).fetch_add(1);
+    RemoteAddr at(area_.value + kStubRoom + i * arch::kThreadCodeSize);
+    tracee.set_registers(arch::at_code(th.regs, at));
+    th.diverted = true;
+    tracee.set_signal_mask(~0ull);
+    tracee.resume();
+    running++;
+  }
+  for (size_t done = 0; done < running;) {
+    char c[8];
+    pollfd p[2] = {{socket_.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
+    if (::poll(p, 2, -1) < 0) continue;
+    if (p[1].revents)
+      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
+    if (::read(socket_.get(), c, sizeof c) == 1) done++;
+  }
+  for (size_t i = 0; i < programs.size(); i++)
+    if (!programs[i].empty()) Tracee(task_.threads[i].tid).interrupt();
+  for (size_t i = 0; i < programs.size(); i++) {
+    if (programs[i].empty()) continue;
+    Stop stop = Tracee(task_.threads[i].tid).wait_interrupted(Deadline::never());
+    if (stop.kind != Stop::Kind::event)
+      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
+    const Record* results = arena_.local<Record>(stored[i]);
+    for (size_t k = 0; k < programs[i].size(); k++) programs[i].at(k).result = results[k].result;
+  }
+}
+
+void BorrowedTask::give_back() {
+  given_back_ = true;
+  if (!area_) return;
+  // every other thread first: the area goes away under them
+  for (size_t i = 1; i < task_.threads.size(); i++) {
+    FrozenThread& th = task_.threads[i];
+    if (!th.diverted) continue;
+    Tracee tracee(th.tid);
+    tracee.set_signal_mask(th.signal_mask);
+    tracee.set_registers(th.regs);
+    th.diverted = false;
+  }
+  FrozenThread& first = task_.threads.front();
+  Tracee tracee(first.tid);
+  tracee.set_registers(arch::at_undo(tracee.registers(), borrow_, area_));
+  for (int call = 0; call < arch::kUndoCalls; call++) {
+    tracee.step_to_syscall_stop();
+    tracee.step_to_syscall_stop();
+  }
+  area_ = RemoteAddr(0);
+  tracee.to_event_stop();
+  tracee.set_signal_mask(first.signal_mask);
+  tracee.set_registers(first.regs);
+  first.diverted = false;
+  force_write(task_.pid, cave_, cave_before_.data(), cave_before_.size());
+}
+
+}  // namespace nsr

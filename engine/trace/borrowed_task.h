@@ -1,0 +1,53 @@
+// A frozen process whose threads run programs for the engine and go on unharmed if the engine dies at any moment.
+//
+// How: arch/x86_64/borrow.cpp. The process gets one shared area (code, programs, operands, results) and one socket whose
+// other end the engine holds. Each thread ends its program by a message on that socket and a read() from it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/base/unique_fd.h"
+#include "engine/trace/frozen_tree.h"
+#include "engine/trace/program.h"
+
+namespace nsr {
+
+class BorrowedTask {
+ public:
+  /// Makes the area (data_size bytes for operands and programs besides the code) through the first thread of the task.
+  /// The task must be frozen; it stays so. Throws Error(target); the task is then as before.
+  BorrowedTask(FrozenTask& task, size_t data_size);
+  /// Gives the task its own state back as far as it still can; logs what fails.
+  ~BorrowedTask();
+  BorrowedTask(const BorrowedTask&) = delete;
+
+  Arena& arena() { return arena_; }
+  /// Runs one program per thread (threads in the task's order; an empty program leaves that thread alone), all at once,
+  /// and returns when all have ended. Failed calls are results, not errors: a dump program has no fatal record.
+  void run(std::vector<Program>& programs);
+  /// Unmaps area and socket; all threads are stopped again with their own registers and masks. Once.
+  void give_back();
+  /// The engine lets go without undoing anything: for a task that is killed next.
+  void abandon() { given_back_ = true; }
+
+ private:
+  void bootstrap(size_t data_size);
+  RemoteAddr find_cave(size_t size);
+  void take_socket(const Tracee& tracee, long result);
+  void map_area();
+
+  FrozenTask& task_;
+  Arena arena_;
+  UniqueFd pidfd_, socket_;
+  int remote_socket_ = -1;
+  std::byte* local_ = nullptr;
+  size_t area_size_ = 0, code_size_ = 0;
+  RemoteAddr area_{}, cave_{};
+  RemoteAddr counter_{}, flags_{};
+  arch::BorrowCode borrow_;
+  std::vector<std::byte> cave_before_;
+  bool given_back_ = false;
+};
+
+}  // namespace nsr

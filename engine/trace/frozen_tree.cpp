@@ -1,0 +1,247 @@
+#include "engine/trace/frozen_tree.h"
+
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/procfs/ids.h"
+#include "engine/procfs/reader.h"
+#include "engine/procfs/status.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("freeze");
+
+constexpr long kPtraceOSuspendSeccomp = 1 << 21;
+constexpr long kOptions = PTRACE_O_TRACESYSGOOD | kPtraceOSuspendSeccomp;
+
+bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
+
+/// Seizes one thread; false when it is gone or a zombie. Without the right to suspend seccomp it is seized without.
+bool seize(HostPid tid) {
+  Tracee tracee(tid);
+  int err = tracee.seize(kOptions);
+  if (err == EPERM || err == EINVAL) {
+    int again = tracee.seize(PTRACE_O_TRACESYSGOOD);
+    if (again == 0) return true;
+    err = again;
+  }
+  if (err == 0) return true;
+  if (err == ESRCH) return false;
+  auto dir = procfs::ProcDir::try_open(tid);
+  auto text = dir ? dir->try_read("status") : std::nullopt;
+  if (!text) return false;
+  procfs::Status st = procfs::parse_status(*text);
+  if (st.state == 'Z' || st.state == 'X') return false;
+  std::string object = format("pid %d (%s)", tid.value, st.name.c_str());
+  if (st.tracer_pid != 0)
+    throw Error(Failure::target, object, format("it is traced by pid %d already", st.tracer_pid),
+                "detach the debugger or tracer first");
+  if (st.kthread) throw Error(Failure::target, object, "it is a kernel thread, which has no process state");
+  throw_errno(Failure::target, object, "it may not be traced", err, "run as root, or as the same user with CAP_SYS_PTRACE");
+}
+
+/// One freeze in progress: what was seized so far, in the order of discovery.
+class Freezer {
+ public:
+  Freezer(std::vector<FrozenTask>& tasks, const Deadline& deadline) : tasks_(tasks), deadline_(deadline) {}
+
+  void run(HostPid root) {
+    add_task(root, HostPid(0));
+    // A look that finds nothing new, made while all that is known is stopped, has seen everything.
+    for (bool more = true; more;) {
+      more = false;
+      for (size_t i = 0; i < tasks_.size(); i++) more |= seize_new_threads(i);
+      for (size_t i = 0; i < tasks_.size(); i++) wait_new(i);
+      for (size_t i = 0; i < tasks_.size(); i++) more |= find_children(i);
+    }
+  }
+
+ private:
+  void add_task(HostPid pid, HostPid parent) {
+    FrozenTask t;
+    t.pid = pid;
+    t.parent = parent;
+    tasks_.push_back(std::move(t));
+    dirs_.emplace_back(procfs::ProcDir::try_open(pid));
+    known_.insert(pid.value);
+    waited_.push_back(0);
+  }
+
+  bool seize_new_threads(size_t i) {
+    if (!dirs_[i] || tasks_[i].zombie) return false;
+    bool found = false;
+    size_t before = tasks_[i].threads.size();
+    for (int tid : dirs_[i]->numbers("task")) {
+      if (known_threads_.count(tid)) continue;
+      if (!seize(HostPid(tid))) continue;
+      known_threads_.insert(tid);
+      FrozenThread th;
+      th.tid = HostPid(tid);
+      tasks_[i].threads.push_back(th);
+      found = true;
+    }
+    for (size_t k = before; k < tasks_[i].threads.size(); k++) Tracee(tasks_[i].threads[k].tid).interrupt();
+    return found;
+  }
+
+  void wait_new(size_t i) {
+    auto& threads = tasks_[i].threads;
+    for (size_t& k = waited_[i]; k < threads.size();) {
+      Stop stop = Tracee(threads[k].tid).wait_interrupted(deadline_);
+      if (stop.kind == Stop::Kind::exited || stop.kind == Stop::Kind::killed) {
+        known_threads_.erase(threads[k].tid.value);
+        threads.erase(threads.begin() + static_cast<long>(k));
+        continue;
+      }
+      if (is_stop_signal(stop.signal)) threads[k].stop_signal = stop.signal;
+      k++;
+    }
+  }
+
+  bool find_children(size_t i) {
+    if (!dirs_[i]) return false;
+    bool found = false;
+    std::vector<HostPid> from;
+    for (auto& th : tasks_[i].threads) from.push_back(th.tid);
+    if (from.empty() || from[0] != tasks_[i].pid) from.push_back(tasks_[i].pid);  // a dead leader may still have some
+    for (HostPid tid : from) {
+      auto text = dirs_[i]->try_read(format("task/%d/children", tid.value));
+      if (!text) continue;
+      for (int32_t child : procfs::parse_children(*text))
+        if (!known_.count(child)) {
+          add_task(HostPid(child), tasks_[i].pid);
+          found = true;
+        }
+    }
+    return found;
+  }
+
+  std::vector<FrozenTask>& tasks_;
+  const Deadline& deadline_;
+  std::vector<std::optional<procfs::ProcDir>> dirs_;
+  std::vector<size_t> waited_;
+  std::set<int> known_, known_threads_;
+};
+
+/// Ids, state and order of what was stopped.
+void fill_in(FrozenTask& t) {
+  procfs::ProcDir dir(t.pid);
+  procfs::Status st = procfs::parse_status(dir.read("status"));
+  t.ns_pid = NsPid(st.ns_pid.empty() ? st.pid : st.ns_pid.back());
+  t.zombie = t.threads.empty();
+  if (t.zombie) return;
+  std::sort(t.threads.begin(), t.threads.end(), [&](const FrozenThread& a, const FrozenThread& b) {
+    return (a.tid == t.pid) != (b.tid == t.pid) ? a.tid == t.pid : a.tid < b.tid;
+  });
+  t.dead_leader = t.threads[0].tid != t.pid;
+  bool same_ns = st.ns_pid.size() <= 1;
+  for (auto& th : t.threads) {
+    Tracee tracee(th.tid);
+    th.regs = tracee.registers();
+    th.signal_mask = tracee.signal_mask();
+    if (th.stop_signal) t.stop_signal = th.stop_signal;
+    if (same_ns) {
+      th.ns_tid = NsPid(th.tid.value);
+    } else if (th.tid == t.pid) {
+      th.ns_tid = t.ns_pid;
+    } else {
+      th.ns_tid = NsPid(procfs::parse_status(dir.task(th.tid).read("status")).ns_pid.back());
+    }
+  }
+}
+
+/// Depth-first order, children in the order of their inner ids.
+std::vector<FrozenTask> in_order(std::vector<FrozenTask> tasks) {
+  std::map<HostPid, std::vector<size_t>> children;
+  for (size_t i = 1; i < tasks.size(); i++) children[tasks[i].parent].push_back(i);
+  std::vector<FrozenTask> out;
+  out.reserve(tasks.size());
+  std::vector<size_t> todo{0};
+  while (!todo.empty()) {
+    size_t i = todo.back();
+    todo.pop_back();
+    auto it = children.find(tasks[i].pid);
+    if (it != children.end()) {
+      auto& list = it->second;
+      std::sort(list.begin(), list.end(), [&](size_t a, size_t b) { return tasks[a].ns_pid > tasks[b].ns_pid; });
+      todo.insert(todo.end(), list.begin(), list.end());
+    }
+    out.push_back(std::move(tasks[i]));
+  }
+  return out;
+}
+
+}  // namespace
+
+FrozenTree FrozenTree::freeze(HostPid root, const Deadline& deadline) {
+  FrozenTree tree;
+  tree.held_ = true;
+  Freezer(tree.tasks_, deadline).run(root);
+  for (auto& t : tree.tasks_) fill_in(t);
+  tree.tasks_ = in_order(std::move(tree.tasks_));
+  size_t threads = 0;
+  for (auto& t : tree.tasks_) threads += t.threads.size();
+  log.info("stopped %zu tasks, %zu threads", tree.tasks_.size(), threads);
+  return tree;
+}
+
+FrozenTree::~FrozenTree() {
+  if (held_) release(false);
+}
+
+FrozenTask* FrozenTree::find(HostPid pid) {
+  for (auto& t : tasks_)
+    if (t.pid == pid) return &t;
+  return nullptr;
+}
+
+void FrozenTree::resume() {
+  held_ = false;
+  release(false);
+}
+
+void FrozenTree::resume_stopped() {
+  held_ = false;
+  release(true);
+}
+
+void FrozenTree::release(bool stopped) noexcept {
+  // children first: a parent that is let go must not see a child of its own stop
+  for (auto t = tasks_.rbegin(); t != tasks_.rend(); ++t) {
+    if (stopped && !t->zombie) ::kill(t->pid.value, SIGSTOP);
+    for (auto& th : t->threads) {
+      try {
+        Tracee tracee(th.tid);
+        if (th.diverted) {
+          tracee.set_signal_mask(th.signal_mask);
+          tracee.set_registers(th.regs);
+        }
+        tracee.detach();
+      } catch (const Error& e) {
+        log.warn("pid %d could not be resumed by hand and resumes itself: %s", th.tid.value, e.what());
+      }
+    }
+  }
+}
+
+void FrozenTree::kill() {
+  held_ = false;
+  for (auto& t : tasks_)
+    if (!t.zombie) ::kill(t.pid.value, SIGKILL);
+  for (auto& t : tasks_)
+    for (auto th = t.threads.rbegin(); th != t.threads.rend(); ++th) {
+      int status;
+      while (::waitpid(th->tid.value, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status)) {
+      }
+    }
+}
+
+}  // namespace nsr

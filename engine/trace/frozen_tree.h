@@ -1,0 +1,66 @@
+// Stops a process tree and holds it. Its destructor lets everything run on; only kill() ends tasks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arch/arch.h"
+#include "engine/base/ids.h"
+#include "engine/trace/tracee.h"
+
+namespace nsr {
+
+/// One frozen thread: registers and mask as it was stopped; the engine may divert it, resume() puts these back.
+struct FrozenThread {
+  HostPid tid;
+  NsPid ns_tid;
+  arch::Registers regs{};
+  uint64_t signal_mask = 0;
+  bool diverted = false;   ///< its registers are not its own at the moment
+  int stop_signal = 0;     ///< it was in a group stop by this signal when it was frozen
+};
+
+/// One process of the tree. A zombie has no threads.
+struct FrozenTask {
+  HostPid pid;
+  NsPid ns_pid;
+  HostPid parent;          ///< 0 for the root
+  bool zombie = false;
+  int stop_signal = 0;     ///< job control: stopped by this signal
+  std::vector<FrozenThread> threads;   ///< leader first, then by ascending id
+  bool dead_leader = false;            ///< the leader has exited, other threads live on (no FrozenThread for it)
+};
+
+class FrozenTree {
+ public:
+  /// Stops root and all its descendants, all threads: seizes all, interrupts all, then waits, until a look finds no new
+  /// one. Throws Error(target/timeout); nothing stays stopped then.
+  static FrozenTree freeze(HostPid root, const Deadline& deadline);
+  FrozenTree(FrozenTree&&) noexcept = default;
+  FrozenTree& operator=(FrozenTree&&) = delete;
+  ~FrozenTree();
+
+  /// Depth-first, parents before children, root first.
+  std::vector<FrozenTask>& tasks() { return tasks_; }
+  const std::vector<FrozenTask>& tasks() const { return tasks_; }
+  FrozenTask* find(HostPid pid);
+
+  /// Puts every thread's own registers and mask back and detaches. Throws only when nothing could be done for a task.
+  void resume();
+  /// Stops all (SIGSTOP) as they are resumed.
+  void resume_stopped();
+  /// SIGKILL to all and waits until they are gone.
+  void kill();
+
+ private:
+  FrozenTree() = default;
+  void release(bool stopped) noexcept;
+
+  std::vector<FrozenTask> tasks_;
+  bool held_ = false;
+};
+
+}  // namespace nsr
