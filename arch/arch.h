@@ -26,6 +26,7 @@ using Registers = user_regs_struct;
 
 RemoteAddr ip(const Registers& r);
 RemoteAddr sp(const Registers& r);
+void set_ip(Registers& r, RemoteAddr to);
 /// What the interrupted syscall left: nothing when the thread was not in a syscall.
 struct SyscallState {
   long nr;
@@ -94,11 +95,9 @@ struct FromImage {
   uint64_t clear_tid;
 };
 /// Throws Error(image) when the message is of another architecture, incomplete, or holds state this CPU lacks.
-FromImage from_image(const pb::core_entry& core, const std::string& object);
+/// whole_xsave: the area as it was dumped when the message cannot hold all of it (AMX), else empty.
+FromImage from_image(const pb::core_entry& core, const std::string& whole_xsave, const std::string& object);
 
-/// AMX tiles, which the peer's format has no place for, as an opaque text (empty when unused), and back into an area.
-std::string amx_state(std::span<const std::byte> xsave);
-void set_amx_state(std::vector<std::byte>& xsave, const std::string& state, const std::string& object);
 /// Whether the extended state must be preceded by executing an instruction in the thread (AMX), and that code.
 bool needs_expansion(std::span<const std::byte> xsave);
 std::span<const std::byte> expansion_code();

@@ -17,6 +17,7 @@ constexpr uint64_t kPlainFlags = 0x202;  // interrupts on, nothing else: no trap
 
 RemoteAddr ip(const Registers& r) { return RemoteAddr(r.rip); }
 RemoteAddr sp(const Registers& r) { return RemoteAddr(r.rsp); }
+void set_ip(Registers& r, RemoteAddr to) { r.rip = to.value; }
 
 std::optional<SyscallState> interrupted_syscall(const Registers& r) {
   if (static_cast<int64_t>(r.orig_rax) < 0) return std::nullopt;

@@ -177,7 +177,7 @@ void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t 
   fpregs_out(xsave, *ti.mutable_fpregs());
 }
 
-FromImage from_image(const pb::core_entry& core, const std::string& object) {
+FromImage from_image(const pb::core_entry& core, const std::string& whole_xsave, const std::string& object) {
   if (core.mtype() != pb::core_entry::X86_64)
     throw Error(Failure::image, object, "the images were made on another CPU architecture",
                 "restore them on a host of that architecture");
@@ -189,6 +189,13 @@ FromImage from_image(const pb::core_entry& core, const std::string& object) {
   FromImage out{};
   each_register([&](auto reg, auto get, auto) { out.regs.*reg = (ti.gpregs().*get)(); });
   out.xsave = fpregs_in(ti.fpregs(), object);
+  // the whole area, when the dump had reason to keep it, on a CPU that lays it out alike
+  if (whole_xsave.size() == out.xsave.size()) {
+    std::memcpy(out.xsave.data(), whole_xsave.data(), whole_xsave.size());
+  } else if (!whole_xsave.empty()) {
+    throw Error(Failure::environment, object, "it uses AMX tiles, which this CPU lacks or lays out differently",
+                "restore on a CPU of the kind it was dumped on");
+  }
   out.clear_tid = ti.clear_tid_addr();
   return out;
 }
@@ -197,41 +204,6 @@ size_t xsave_size() { return layout().total; }
 
 bool needs_expansion(std::span<const std::byte> xsave) {
   return xsave.size() > kBvOffset + 8 && (load<uint64_t>(xsave, kBvOffset) >> kTileData & 1);
-}
-
-std::string amx_state(std::span<const std::byte> xsave) {
-  uint64_t bv = load<uint64_t>(xsave, kBvOffset);
-  std::string out;
-  if (!(bv >> kTileCfg & 3)) return out;
-  for (int i : {kTileCfg, kTileData}) {
-    const auto& p = layout().part[i];
-    if (p.offset + p.size > xsave.size()) return {};
-    bool used = bv >> i & 1;
-    out.push_back(used ? 1 : 0);
-    if (used) out.append(reinterpret_cast<const char*>(xsave.data()) + p.offset, p.size);
-  }
-  return out;
-}
-
-void set_amx_state(std::vector<std::byte>& xsave, const std::string& state, const std::string& object) {
-  if (state.empty()) return;
-  uint64_t bv = load<uint64_t>(xsave, kBvOffset);
-  size_t at = 0;
-  for (int i : {kTileCfg, kTileData}) {
-    const auto& p = layout().part[i];
-    if (at >= state.size()) throw Error(Failure::image, object, "its AMX state is truncated", "dump the tree again");
-    bool used = state[at++] != 0;
-    if (!used) continue;
-    if (p.size == 0)
-      throw Error(Failure::environment, object, format("it uses CPU state that this CPU lacks: %s", kNames[i]),
-                  "restore on a CPU that has it");
-    if (state.size() - at < p.size)
-      throw Error(Failure::image, object, "its AMX state is truncated", "dump the tree again");
-    std::memcpy(xsave.data() + p.offset, state.data() + at, p.size);
-    at += p.size;
-    bv |= 1ull << i;
-  }
-  store<uint64_t>(xsave, kBvOffset, bv);
 }
 
 }  // namespace nsr::arch

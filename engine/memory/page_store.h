@@ -1,0 +1,39 @@
+// The page store of a dump: pagemap-*.img and pages-*.img.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/images/image_dir.h"
+#include "engine/memory/vma.h"
+
+namespace nsr {
+
+/// Counts for the statistics.
+struct PageCounts {
+  uint64_t scanned = 0, written = 0, shared_scanned = 0, shared_written = 0;
+};
+
+/// Writes page images of one dump, each pagemap with its own pages file.
+class PageStore {
+ public:
+  explicit PageStore(ImageDir& images) : images_(images) {}
+  /// Pages of a task: ranges ascending; lazy marks what a lazy restore may leave out at first (private anonymous).
+  struct TaskRange {
+    PageRange range;
+    bool lazy;
+  };
+  void write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges);
+  /// Data of a file-like memory object, holes left out; shmid numbers the image.
+  void write_shared(uint64_t shmid, int fd, uint64_t length);
+  PageCounts& counts() { return counts_; }
+
+ private:
+  ImageDir& images_;
+  uint32_t next_pages_id_ = 1;
+  PageCounts counts_;
+};
+
+}  // namespace nsr

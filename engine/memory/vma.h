@@ -1,0 +1,49 @@
+// VMAs: live to message.
+#pragma once
+
+#include <vector>
+
+#include "engine/descriptors/kind.h"
+#include "engine/procfs/smaps.h"
+#include "mm.pb.h"
+
+namespace nsr {
+
+/// Bits of vma_entry.status (docs/images.md).
+enum VmaStatus : uint32_t {
+  kVmaRegular = 1 << 0,
+  kVmaStack = 1 << 1,
+  kVmaVsyscall = 1 << 2,
+  kVmaVdso = 1 << 3,
+  kVmaHeap = 1 << 5,
+  kVmaFilePrivate = 1 << 6,
+  kVmaFileShared = 1 << 7,
+  kVmaAnonShared = 1 << 8,
+  kVmaAnonPrivate = 1 << 9,
+  kVmaSysvIpc = 1 << 10,
+  kVmaSocket = 1 << 11,
+  kVmaVvar = 1 << 12,
+  kVmaAioRing = 1 << 13,
+  kVmaMemfd = 1 << 14,
+  kVmaShadowStack = 1 << 15,
+  kVmaGuard = 1 << 16,
+  kVmaUprobes = 1 << 17,
+};
+
+/// Range of remote addresses, page aligned.
+struct PageRange {
+  uint64_t start = 0, end = 0;
+};
+
+/// Result of looking at one address space.
+struct VmaList {
+  std::vector<pb::vma_entry> entries;
+  /// Whose private pages go to the page store: private mappings and the vDSO, in the order of entries.
+  std::vector<size_t> with_pages;
+};
+
+/// Reads smaps of a frozen task and makes the entries; files get their ids through ctx. skip: the engine's own area in the
+/// task, left out. Throws Error(unsupported) naming pid, address range and what it is when a VMA cannot be kept.
+VmaList collect_vmas(HostPid pid, NsPid nspid, PageRange skip, DumpContext& ctx);
+
+}  // namespace nsr

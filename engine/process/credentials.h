@@ -1,0 +1,17 @@
+// Credentials of one thread (credentials(7), capabilities(7)).
+#pragma once
+
+#include "creds.pb.h"
+#include "engine/procfs/status.h"
+#include "engine/trace/program.h"
+
+namespace nsr {
+
+/// From /proc/PID/task/TID/status and prctl(PR_GET_SECUREBITS).
+void to_image(const procfs::Status& status, uint32_t securebits, pb::creds_entry& out);
+
+/// Takes on these credentials. The thread must still have CAP_SETUID, CAP_SETGID and CAP_SETPCAP. Afterwards it may
+/// have nothing: this is (but for what needs no right) the last thing of a thread's program. no_new_privs is set too.
+void emit_credentials(const pb::creds_entry& creds, Program& program, Arena& arena);
+
+}  // namespace nsr

@@ -1,0 +1,226 @@
+#include "engine/process/task_state.h"
+
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "engine/base/error.h"
+#include "engine/process/credentials.h"
+#include "engine/procfs/limits.h"
+#include "engine/procfs/stat.h"
+#include "engine/procfs/status.h"
+
+namespace nsr {
+namespace {
+
+constexpr int kPrGetTidAddress = 40;
+constexpr int kPrGetMdwe = 66, kPrGetIoFlusher = 58;
+constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
+constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
+constexpr int kIoprioWhoProcess = 1;
+
+struct SchedAttr {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+  uint32_t util_min, util_max;
+};
+
+struct Altstack {
+  uint64_t sp;
+  int32_t flags, pad;
+  uint64_t size;
+};
+
+/// rseq(2): a thread stopped inside a critical section goes on at the abort handler, as the kernel would have made it
+/// at the next return to user mode; the stop came before that.
+void abort_rseq(HostPid pid, const RseqConfig& cfg, arch::Registers& regs) {
+  if (cfg.pointer == 0) return;
+  uint64_t cs = 0;
+  if (!try_read_memory(pid, RemoteAddr(cfg.pointer + 8), &cs, sizeof cs) || cs == 0) return;
+  struct {
+    uint32_t version, flags;
+    uint64_t start, length, abort;
+  } d{};
+  if (!try_read_memory(pid, RemoteAddr(cs), &d, sizeof d)) return;
+  if (arch::ip(regs).value - d.start < d.length) arch::set_ip(regs, RemoteAddr(d.abort));
+}
+
+void schedule_out(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext) {
+  SchedAttr a{};
+  if (::syscall(SYS_sched_getattr, tid.value, &a, sizeof a, 0))
+    throw_errno(Failure::target, object, "sched_getattr failed", errno);
+  tc.set_sched_nice(a.nice);
+  tc.set_sched_policy(a.policy);
+  if (a.priority) tc.set_sched_prio(a.priority);
+  if (a.flags) ext.set_sched_flags(a.flags);
+  if (a.policy == SCHED_DEADLINE) {
+    ext.set_sched_runtime(a.runtime);
+    ext.set_sched_deadline(a.deadline);
+    ext.set_sched_period(a.period);
+  }
+  if (a.util_min) ext.set_sched_util_min(a.util_min);
+  if (a.util_max && a.util_max != 1024) ext.set_sched_util_max(a.util_max);
+  cpu_set_t cpus[8] = {};
+  long n = ::syscall(SYS_sched_getaffinity, tid.value, sizeof cpus, cpus);
+  if (n > 0) ext.set_cpu_affinity(cpus, static_cast<size_t>(n));
+  long io = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, tid.value);
+  if (io > 0) ext.set_ioprio(static_cast<uint32_t>(io));
+}
+
+}  // namespace
+
+TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
+    : task_(task), pids_(pids), dir_(task.pid) {
+  auto list = procfs::parse_timers(dir_.try_read("timers").value_or(""));
+  timer_count_ = list.size();
+  timers_.emplace(std::move(list));
+}
+
+size_t TaskStateReader::arena_size(size_t threads, size_t timers) {
+  return (100 + 2 * timers) * (sizeof(Record) + 64) + threads * (8 * sizeof(Record) + 320) + 8192;
+}
+
+std::string TaskStateReader::object(const FrozenThread& th) const {
+  return th.tid == task_.pid ? format("pid %d", task_.pid.value) : format("pid %d thread %d", task_.pid.value, th.tid.value);
+}
+
+void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena) {
+  programs.resize(task_.threads.size());
+  for (Program& p : programs) {
+    ThreadSlots s;
+    s.tid_address = arena.alloc(8);
+    s.altstack = arena.alloc(sizeof(Altstack));
+    s.words = arena.alloc(8);
+    p.allow(SYS_prctl, kPrGetTidAddress, s.tid_address, 0, 0, 0);
+    p.allow(SYS_sigaltstack, 0, s.altstack);
+    p.allow(SYS_prctl, PR_GET_PDEATHSIG, s.words, 0, 0, 0);
+    s.securebits = p.allow(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+    slots_.push_back(s);
+  }
+  Program& p = programs[0];
+  sigactions_.add(p, arena);
+  timers_->add(p, arena);
+  brk_ = p.allow(SYS_brk, 0);
+  dumpable_ = p.allow(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
+  subreaper_ = arena.alloc(8);
+  p.allow(SYS_prctl, PR_GET_CHILD_SUBREAPER, subreaper_, 0, 0, 0);
+  thp_ = p.allow(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
+  membarrier_ = p.allow(SYS_membarrier, kMembarrierGetRegistrations, 0, 0);
+  mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
+  io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
+}
+
+void TaskStateReader::check_supported(const procfs::Status& st) const {
+  if (st.x86_thread_features.find("shstk") != std::string::npos)
+    throw Error(Failure::unsupported, format("pid %d", task_.pid.value), "it uses a shadow stack, which cannot be set from outside",
+                "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
+}
+
+void TaskStateReader::collect(const std::vector<Program>& programs, const Arena& arena,
+                              std::vector<pb::core_entry>& cores, pb::nsr_task_entry& ext, MemoryFacts& memory) {
+  cores.resize(task_.threads.size());
+  for (size_t i = 0; i < cores.size(); i++) collect_thread(i, programs, arena, cores[i], *ext.add_threads());
+  pb::task_core_entry& tc = *cores[0].mutable_tc();
+  collect_process(programs[0], arena, tc, ext, memory);
+  tc.set_blk_sigset(task_.threads[0].signal_mask);
+  cores[0].mutable_thread_core()->clear_blk_sigset();
+  tc.set_comm(cores[0].thread_core().comm());
+}
+
+void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena,
+                                     pb::core_entry& core, pb::nsr_thread_entry& ext) const {
+  const FrozenThread& th = task_.threads[i];
+  const ThreadSlots& slot = slots_[i];
+  Tracee tracee(th.tid);
+  procfs::ProcDir tdir = dir_.task(th.tid);
+  procfs::Status st = procfs::parse_status(tdir.read("status"));
+  check_supported(st);
+
+  arch::Registers regs = th.regs;
+  RseqConfig rseq = tracee.rseq();
+  abort_rseq(task_.pid, rseq, regs);
+  std::vector<std::byte> xsave = tracee.xsave();
+  arch::to_image(regs, xsave, *arena.local<uint64_t>(slot.tid_address), core);
+  ext.set_tid(static_cast<uint32_t>(th.ns_tid.value));
+  if (arch::needs_expansion(xsave)) ext.set_xsave(xsave.data(), xsave.size());
+
+  pb::thread_core_entry& tc = *core.mutable_thread_core();
+  uint64_t list = 0, list_len = 0;
+  if (::syscall(SYS_get_robust_list, th.tid.value, &list, &list_len))
+    throw_errno(Failure::target, object(th), "get_robust_list failed", errno);
+  tc.set_futex_rla(list);
+  tc.set_futex_rla_len(static_cast<uint32_t>(list_len));
+  schedule_out(th.tid, object(th), tc, ext);
+  tc.set_blk_sigset(th.signal_mask);
+  const auto* alt = arena.local<Altstack>(slot.altstack);
+  pb::thread_sas_entry& sas = *tc.mutable_sas();
+  sas.set_ss_sp(alt->sp);
+  sas.set_ss_size(alt->size);
+  sas.set_ss_flags(static_cast<uint32_t>(alt->flags));
+  if (uint32_t sig = *arena.local<uint32_t>(slot.words)) tc.set_pdeath_sig(sig);
+  to_image(tracee.pending_signals(false), *tc.mutable_signals_p());
+  int64_t securebits = programs[i].records()[slot.securebits].result;
+  to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, *tc.mutable_creds());
+  tc.set_comm(st.name);
+  if (rseq.pointer) {
+    tc.mutable_rseq_entry()->set_rseq_abi_pointer(rseq.pointer);
+    tc.mutable_rseq_entry()->set_rseq_abi_size(rseq.size);
+    tc.mutable_rseq_entry()->set_signature(rseq.signature);
+  }
+  if (auto slack = tdir.try_read("timerslack_ns")) ext.set_timerslack_ns(std::strtoull(slack->c_str(), nullptr, 10));
+}
+
+void TaskStateReader::collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc,
+                                      pb::nsr_task_entry& ext, MemoryFacts& memory) const {
+  auto result = [&](Program::Index i) { return program.records()[i].result; };
+  procfs::Stat stat = procfs::parse_stat(dir_.read("stat"));
+  tc.set_task_state(task_.stop_signal ? kTaskStopped : kTaskAlive);
+  if (task_.stop_signal) tc.set_stop_signo(static_cast<uint32_t>(task_.stop_signal));
+  tc.set_exit_code(0);
+  tc.set_flags(stat.flags);
+  tc.set_personality(static_cast<uint32_t>(std::strtoul(dir_.try_read("personality").value_or("0").c_str(), nullptr, 16)));
+  sigactions_.collect(arena, tc);
+  timers_->collect(program, arena, pids_, *tc.mutable_timers());
+  for (const rlimit& l : procfs::parse_limits(dir_.read("limits"))) {
+    pb::rlimit_entry& e = *tc.mutable_rlimits()->add_rlimits();
+    e.set_cur(l.rlim_cur);
+    e.set_max(l.rlim_max);
+  }
+  to_image(Tracee(task_.threads[0].tid).pending_signals(true), *tc.mutable_signals_s());
+  if (auto text = dir_.try_read("loginuid")) tc.set_loginuid(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 10)));
+  if (auto text = dir_.try_read("oom_score_adj")) tc.set_oom_score_adj(std::atoi(text->c_str()));
+  if (*arena.local<uint32_t>(subreaper_)) tc.set_child_subreaper(true);
+  if (result(membarrier_) > 0) tc.set_membarrier_registration_mask(static_cast<uint32_t>(result(membarrier_)));
+  memory.brk = static_cast<uint64_t>(result(brk_));
+  memory.dumpable = static_cast<int>(result(dumpable_));
+  memory.thp_disabled = result(thp_) > 0;
+  ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
+  if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
+  if (result(io_flusher_) > 0) ext.mutable_threads(0)->set_io_flusher(true);
+  if (auto text = dir_.try_read("coredump_filter"))
+    ext.set_coredump_filter(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
+}
+
+pb::core_entry zombie_core(HostPid pid) {
+  procfs::Stat stat = procfs::parse_stat(procfs::ProcDir(pid).read("stat"));
+  pb::core_entry core;
+  core.set_mtype(pb::core_entry::X86_64);
+  pb::task_core_entry& tc = *core.mutable_tc();
+  tc.set_task_state(kTaskDead);
+  tc.set_exit_code(static_cast<uint32_t>(stat.exit_code));
+  tc.set_personality(0);
+  tc.set_flags(stat.flags);
+  tc.set_blk_sigset(0);
+  tc.set_comm(stat.comm);
+  return core;
+}
+
+}  // namespace nsr

@@ -1,0 +1,64 @@
+// Everything of a process and its threads that is neither memory nor files nor namespaces, read while it is borrowed.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "core.pb.h"
+#include "engine/process/signals.h"
+#include "engine/process/timers.h"
+#include "engine/procfs/reader.h"
+#include "engine/procfs/status.h"
+#include "engine/trace/borrowed_task.h"
+#include "engine/trace/pid_map.h"
+#include "nsr-task.pb.h"
+
+namespace nsr {
+
+/// What the process itself had to be asked for and that belongs to its memory image.
+struct MemoryFacts {
+  uint64_t brk = 0;
+  int dumpable = 1;
+  bool thp_disabled = false;
+};
+
+/// Collects one live task. Order: constructor (reads /proc and ptrace), add_programs, the caller runs them, collect.
+class TaskStateReader {
+ public:
+  TaskStateReader(const FrozenTask& task, const PidMap& pids);
+  /// Bytes of arena that the programs of this task need.
+  static size_t arena_size(size_t threads, size_t timers);
+  size_t timer_count() const { return timer_count_; }
+  /// One program per thread, in the task's order.
+  void add_programs(std::vector<Program>& programs, Arena& arena);
+  /// cores: one per thread, leader first (leader's with tc). Throws Error(unsupported) for state that cannot be kept.
+  void collect(const std::vector<Program>& programs, const Arena& arena, std::vector<pb::core_entry>& cores,
+               pb::nsr_task_entry& ext, MemoryFacts& memory);
+
+ private:
+  struct ThreadSlots {
+    RemoteAddr tid_address, altstack, words;
+    Program::Index securebits;
+  };
+  void check_supported(const procfs::Status& status) const;
+  void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, pb::core_entry& core,
+                      pb::nsr_thread_entry& ext) const;
+  void collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc, pb::nsr_task_entry& ext,
+                       MemoryFacts& memory) const;
+  std::string object(const FrozenThread& th) const;
+
+  const FrozenTask& task_;
+  const PidMap& pids_;
+  procfs::ProcDir dir_;
+  size_t timer_count_ = 0;
+  SigactionReader sigactions_;
+  std::optional<TimerReader> timers_;
+  std::vector<ThreadSlots> slots_;
+  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{};
+  RemoteAddr subreaper_{};
+};
+
+/// The core image of a zombie: state and exit code.
+pb::core_entry zombie_core(HostPid pid);
+
+}  // namespace nsr

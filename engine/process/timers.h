@@ -1,0 +1,33 @@
+// Interval timers and POSIX timers of a process.
+#pragma once
+
+#include <ctime>
+#include <vector>
+
+#include "core.pb.h"
+#include "engine/procfs/timers.h"
+#include "engine/trace/pid_map.h"
+#include "engine/trace/program.h"
+
+namespace nsr {
+
+/// Reads getitimer(2) of all three and timer_gettime(2)/timer_getoverrun(2) of each POSIX timer (from /proc/PID/timers).
+class TimerReader {
+ public:
+  TimerReader(std::vector<procfs::PosixTimer> posix) : posix_(std::move(posix)) {}
+  void add(Program& program, Arena& arena);
+  void collect(const Program& program, const Arena& arena, const PidMap& pids, pb::task_timers_entry& out) const;
+
+ private:
+  std::vector<procfs::PosixTimer> posix_;
+  RemoteAddr itimers_{}, values_{};
+  std::vector<Program::Index> overruns_;
+};
+
+/// Creates the POSIX timers with their ids; exact ids by PR_TIMER_CREATE_RESTORE_IDS (Linux 6.15), before that by
+/// creating and deleting timers until the kernel's counter is there (exact_ids false). Needs all threads to exist.
+void emit_posix_timers(const pb::task_timers_entry& timers, bool exact_ids, Program& program, Arena& arena);
+/// Starts all timers: the last thing before the task runs.
+void emit_start_timers(const pb::task_timers_entry& timers, Program& program, Arena& arena);
+
+}  // namespace nsr
