@@ -1,9 +1,304 @@
 #include "engine/dump/dump.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/base/log.h"
+#include "engine/descriptors/table.h"
+#include "engine/dump/dump_files.h"
+#include "engine/dump/tree_images.h"
+#include "engine/memory/page_scan.h"
+#include "engine/memory/page_store.h"
+#include "engine/memory/vma.h"
+#include "engine/process/task_state.h"
+#include "engine/procfs/reader.h"
+#include "engine/procfs/stat.h"
+#include "engine/procfs/status.h"
+#include "engine/trace/borrowed_task.h"
+#include "fs.pb.h"
+#include "inventory.pb.h"
+#include "mm.pb.h"
+#include "seccomp.pb.h"
+#include "stats.pb.h"
+#include "timens.pb.h"
 
 namespace nsr {
+namespace {
 
-void run_dump(const DumpOptions&) { throw Error(Failure::not_built, "dump", "this command is not built yet"); }
+const Logger log("dump");
+using Clock = std::chrono::steady_clock;
+
+uint32_t micros(Clock::time_point from, Clock::time_point to) {
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
+}
+
+/// What is known of one live task while it is dumped.
+struct LiveTask {
+  FrozenTask* frozen = nullptr;
+  const TreeEntry* entry = nullptr;
+  std::unique_ptr<BorrowedTask> borrowed;
+  std::vector<pb::core_entry> cores;
+  pb::nsr_task_entry ext;
+  MemoryFacts memory;
+  pb::mm_entry mm;
+  std::vector<PageStore::TaskRange> pages;
+};
+
+/// The phases of a dump, in order. Members are destroyed in the reverse order: borrowed tasks are given back before the
+/// tree runs on.
+class Dump {
+ public:
+  Dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds)
+      : options_(options), images_(options.images_dir), pages_(images_), kinds_(std::move(kinds)) {}
+
+  void run() {
+    check_target();
+    images_.begin_dump();
+    try {
+      freeze();
+      describe();
+      read_state();
+      read_files();
+      read_memory();
+      write_images();
+      finish();
+    } catch (...) {
+      images_.discard();
+      throw;
+    }
+  }
+
+ private:
+  void check_target() {
+    HostPid root = options_.root_pid;
+    if (!procfs::ProcDir::try_open(root))
+      throw Error(Failure::target, format("pid %d", root.value), "there is no such process", "check the number given with -t");
+    for (int pid = ::getpid(); pid > 0;) {
+      if (pid == root.value)
+        throw Error(Failure::target, format("pid %d", root.value), "the engine itself runs inside this tree",
+                    "start the engine from outside of it");
+      auto st = procfs::parse_status(procfs::ProcDir(HostPid(pid)).read("status"));
+      pid = st.ppid;
+    }
+    auto st = procfs::parse_status(procfs::ProcDir(root).read("status"));
+    if (st.tgid != root.value)
+      throw Error(Failure::target, format("pid %d", root.value), format("it is a thread of process %d", st.tgid),
+                  format("dump that: -t %d", st.tgid));
+    if (st.state == 'Z') throw Error(Failure::target, format("pid %d", root.value), "it has exited already (zombie)");
+  }
+
+  void freeze() {
+    PhaseTimer timer(log, "freezing");
+    Waits::block_sigchld();
+    auto begin = Clock::now();
+    frozen_at_ = begin;
+    Deadline deadline = options_.timeout_seconds ? Deadline::after(std::chrono::seconds(options_.timeout_seconds)) : Deadline::never();
+    tree_.emplace(FrozenTree::freeze(options_.root_pid, deadline));
+    stats_.mutable_dump()->set_freezing_time(micros(begin, Clock::now()));
+    pids_.emplace(*tree_);
+  }
+
+  void describe() {
+    entries_ = describe_tree(*tree_, options_.files.shell_job);
+    for (size_t i = 0; i < entries_.size(); i++) {
+      FrozenTask& t = tree_->tasks()[i];
+      if (t.zombie) continue;
+      if (t.dead_leader)
+        throw Error(Failure::unsupported, format("pid %d", t.pid.value), "its first thread has exited while others live on");
+      LiveTask live;
+      live.frozen = &t;
+      live.entry = &entries_[i];
+      live_.push_back(std::move(live));
+    }
+  }
+
+  void read_state() {
+    PhaseTimer timer(log, "process state");
+    for (LiveTask& t : live_) {
+      TaskStateReader reader(*t.frozen, *pids_);
+      size_t threads = t.frozen->threads.size();
+      t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, TaskStateReader::arena_size(threads, reader.timer_count()));
+      std::vector<Program> programs;
+      reader.add_programs(programs, t.borrowed->arena());
+      t.borrowed->run(programs);
+      reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
+    }
+  }
+
+  void read_files() {
+    PhaseTimer timer(log, "open files");
+    files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
+    for (LiveTask& t : live_)
+      if (t.entry->first_of_files) files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id());
+    files_->dump_all();
+    for (LiveTask& t : live_) write_fs(t);
+  }
+
+  void write_fs(LiveTask& t) {
+    HostPid pid = t.frozen->pid;
+    NsPid ns = t.frozen->ns_pid;
+    pb::fs_entry fs;
+    fs.set_cwd_id(files_->file_id_of(linked_file(pid, ns, "cwd", 0)));
+    fs.set_root_id(files_->file_id_of(linked_file(pid, ns, "root", 0)));
+    if (auto umask = procfs::parse_status(procfs::ProcDir(pid).read("status")).umask) fs.set_umask(*umask);
+    images_.create(Img::fs, number(ns)).write(fs);
+  }
+
+  void read_memory() {
+    PhaseTimer timer(log, "memory");
+    auto begin = Clock::now();
+    for (LiveTask& t : live_) {
+      collect_mm(t);
+      PageScanner scanner(t.frozen->pid);
+      for (const pb::vma_entry& v : t.mm.vmas()) {
+        if (!(v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) || (v.status() & (kVmaVvar | kVmaVsyscall))) continue;
+        std::vector<PageRange> ranges;
+        if (v.status() & kVmaVdso)
+          ranges.push_back({v.start(), v.end()});  // whole: the restore compares it with the running kernel's
+        else
+          scanner.own_pages(v.start(), v.end(), ranges);
+        bool lazy = v.status() & kVmaAnonPrivate && !(v.status() & kVmaVdso);
+        for (const PageRange& r : ranges) t.pages.push_back({r, lazy});
+      }
+      pages_.counts().scanned += scanner.scanned_pages();
+    }
+    auto scanned = Clock::now();
+    for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages);
+    stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
+    stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
+  }
+
+  void collect_mm(LiveTask& t) {
+    HostPid pid = t.frozen->pid;
+    procfs::ProcDir dir(pid);
+    procfs::Stat st = procfs::parse_stat(dir.read("stat"));
+    pb::mm_entry& mm = t.mm;
+    mm.set_mm_start_code(st.start_code);
+    mm.set_mm_end_code(st.end_code);
+    mm.set_mm_start_data(st.start_data);
+    mm.set_mm_end_data(st.end_data);
+    mm.set_mm_start_stack(st.start_stack);
+    mm.set_mm_start_brk(st.start_brk);
+    mm.set_mm_brk(t.memory.brk);
+    mm.set_mm_arg_start(st.arg_start);
+    mm.set_mm_arg_end(st.arg_end);
+    mm.set_mm_env_start(st.env_start);
+    mm.set_mm_env_end(st.env_end);
+    mm.set_exe_file_id(files_->file_id_of(linked_file(pid, t.frozen->ns_pid, "exe", 0)));
+    std::string auxv = dir.read("auxv");
+    for (size_t i = 0; i + 8 <= auxv.size(); i += 8) {
+      uint64_t word;
+      std::memcpy(&word, auxv.data() + i, 8);
+      mm.add_mm_saved_auxv(word);
+    }
+    mm.set_dumpable(t.memory.dumpable);
+    if (t.memory.thp_disabled) mm.set_thp_disabled(true);
+    for (auto& v : collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_).entries) mm.add_vmas()->Swap(&v);
+  }
+
+  void write_images() {
+    PhaseTimer timer(log, "writing images");
+    files_->finish();
+    ImageWriter pstree = images_.create(Img::pstree);
+    for (const TreeEntry& e : entries_) pstree.write(e.pstree);
+    pstree.finish();
+    for (size_t i = 0; i < entries_.size(); i++) {
+      FrozenTask& t = tree_->tasks()[i];
+      if (t.zombie) images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid));
+    }
+    for (LiveTask& t : live_) {
+      uint64_t n = number(t.frozen->ns_pid);
+      images_.create(Img::ids, n).write(t.entry->ids);
+      images_.create(Img::mm, n).write(t.mm);
+      images_.create(Img::task_ext, n).write(t.ext);
+      for (size_t i = 0; i < t.cores.size(); i++)
+        images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
+    }
+    images_.create(Img::seccomp).write(pb::seccomp_entry());
+    images_.create(Img::timens, 0).write(clocks());
+  }
+
+  static pb::timens_entry clocks() {
+    pb::timens_entry e;
+    timespec ts{};
+    ::clock_gettime(CLOCK_MONOTONIC, &ts);
+    e.mutable_monotonic()->set_tv_sec(static_cast<uint64_t>(ts.tv_sec));
+    e.mutable_monotonic()->set_tv_nsec(static_cast<uint64_t>(ts.tv_nsec));
+    ::clock_gettime(CLOCK_BOOTTIME, &ts);
+    e.mutable_boottime()->set_tv_sec(static_cast<uint64_t>(ts.tv_sec));
+    e.mutable_boottime()->set_tv_nsec(static_cast<uint64_t>(ts.tv_nsec));
+    return e;
+  }
+
+  void finish() {
+    pb::inventory_entry inventory;
+    inventory.set_img_version(2);
+    inventory.set_fdinfo_per_id(true);
+    *inventory.mutable_root_ids() = engine_ids();
+    inventory.set_ns_per_id(true);
+    inventory.set_lsmtype(pb::NO_LSM);
+    inventory.mutable_plugins_entry();
+    images_.commit(inventory);
+
+    switch (options_.final_state) {
+      case FinalState::kill:
+        for (LiveTask& t : live_) t.borrowed->abandon();
+        tree_->kill();
+        live_.clear();
+        break;
+      case FinalState::run:
+        live_.clear();
+        tree_->resume();
+        break;
+      case FinalState::stop:
+        live_.clear();
+        tree_->resume_stopped();
+        break;
+    }
+    write_statistics();
+  }
+
+  void write_statistics() {
+    pb::dump_stats_entry& d = *stats_.mutable_dump();
+    const PageCounts& c = pages_.counts();
+    d.set_frozen_time(micros(frozen_at_, Clock::now()));
+    d.set_pages_scanned(c.scanned);
+    d.set_pages_skipped_parent(0);
+    d.set_pages_written(c.written);
+    d.set_pages_lazy(0);
+    d.set_shpages_scanned(c.shared_scanned);
+    d.set_shpages_skipped_parent(0);
+    d.set_shpages_written(c.shared_written);
+    UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    write_stats(work.get(), true, stats_);
+  }
+
+  static uint64_t number(NsPid pid) { return static_cast<uint64_t>(pid.value); }
+
+  const DumpOptions& options_;
+  ImageDir images_;
+  PageStore pages_;
+  std::vector<std::unique_ptr<Kind>> kinds_;
+  std::optional<FrozenTree> tree_;
+  std::optional<PidMap> pids_;
+  std::vector<TreeEntry> entries_;
+  std::vector<LiveTask> live_;
+  std::unique_ptr<DumpFiles> files_;
+  pb::stats_entry stats_;
+  Clock::time_point frozen_at_;
+};
+
+}  // namespace
+
+void run_dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds) {
+  Dump(options, std::move(kinds)).run();
+}
 
 }  // namespace nsr
