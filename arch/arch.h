@@ -83,6 +83,9 @@ inline constexpr size_t kThreadCodeSize = 384;
 /// The registers with an interrupted syscall rewound by hand, as `leave` uses them.
 Registers rewound(const Registers& r);
 
+/// The same with the syscall issued anew from its own number, for a thread whose restart block is lost.
+Registers reissued(const Registers& r);
+
 /// A `syscall` instruction in this code; nothing when there is none.
 std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);
 

@@ -67,6 +67,14 @@ Registers rewound(const Registers& r) {
   return out;
 }
 
+Registers reissued(const Registers& r) {
+  Registers out = r;
+  out.rax = r.orig_rax;
+  out.rip -= 2;
+  out.orig_rax = ~0ull;
+  return out;
+}
+
 BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_size, uint64_t code_size) {
   Registers back = rewound(self.regs);
   CodeWriter w(RemoteAddr(at.value + 16));  // the two masks stand in front

@@ -1,9 +1,147 @@
 #include "engine/restore/restore.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/base/log.h"
+#include "engine/restore/executor.h"
+#include "engine/restore/plan_text.h"
+#include "stats.pb.h"
 
 namespace nsr {
+namespace {
 
-int run_restore(const RestoreOptions&) { throw Error(Failure::not_built, "restore", "this command is not built yet"); }
+const Logger log("restore");
+using Clock = std::chrono::steady_clock;
+
+uint32_t micros_since(Clock::time_point from) {
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - from).count());
+}
+
+/// The phases of a restore, in order.
+class Restore {
+ public:
+  Restore(const RestoreOptions& options, std::vector<std::unique_ptr<Kind>> kinds)
+      : options_(options), images_(options.images_dir), kinds_(std::move(kinds)) {}
+
+  int run() {
+    auto begin = Clock::now();
+    {
+      PhaseTimer timer(log, "reading images");
+      set_ = load_images(images_);
+      plan_ = plan_tree(*set_, options_.files.shell_job);
+    }
+    files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
+    if (options_.plan) {
+      std::fputs(plan_text(*set_, plan_, *files_).c_str(), stdout);
+      return 0;
+    }
+    {
+      PhaseTimer timer(log, "opening files");
+      files_->open_all();
+      open_pages();
+    }
+    create_tree();
+    report(begin);
+    return options_.detached || options_.launcher_fd >= 0 ? 0 : wait_for_tree();
+  }
+
+ private:
+  void open_pages() {
+    for (size_t i = 0; i < set_->tasks.size(); i++) {
+      const ImageTask& t = set_->tasks[i];
+      if (t.zombie || t.pages.empty()) continue;
+      std::string name = image_name(Img::pages, t.pages_id);
+      UniqueFd fd(::openat(images_.fd(), name.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!fd) throw_errno(Failure::image, "image " + name, "it cannot be opened", errno, "dump the tree again");
+      pages_fd_[static_cast<int>(i)] = files_->keep(std::move(fd));
+    }
+  }
+
+  void create_tree() {
+    auto begin = Clock::now();
+    Waits::block_sigchld();
+    SharedArea area(*set_, programs_size(*set_, plan_));
+    std::vector<NodePrograms> programs;
+    {
+      PhaseTimer timer(log, "building programs");
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, area);
+    }
+    Executor executor(*set_, plan_, programs, area);
+    {
+      PhaseTimer timer(log, "processes and memory");
+      executor.create(options_.sibling || options_.launcher_fd >= 0);
+    }
+    {
+      PhaseTimer timer(log, "groups");
+      executor.join();
+    }
+    stats_.mutable_restore()->set_forking_time(micros_since(begin));
+    {
+      PhaseTimer timer(log, "descriptors, threads, state");
+      executor.finish();
+    }
+    root_ = executor.root();
+    write_pidfile();
+    PhaseTimer timer(log, "release");
+    executor.release(options_.leave_stopped);
+  }
+
+  void write_pidfile() {
+    if (options_.pidfile.empty()) return;
+    UniqueFd fd(::open(options_.pidfile.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    std::string text = format("%d", root_.value);
+    if (!fd || !write_exact(fd.get(), text.data(), text.size()))
+      throw_errno(Failure::io, "pid file " + options_.pidfile, "it cannot be written", errno,
+                  "remove an old file of that name or name another");
+  }
+
+  void report(Clock::time_point begin) {
+    uint64_t pages = 0;
+    for (const auto& t : set_->tasks)
+      for (const auto& r : t.pages) pages += r.bytes / 4096;
+    pb::restore_stats_entry& r = *stats_.mutable_restore();
+    r.set_pages_compared(0);
+    r.set_pages_skipped_cow(0);
+    r.set_pages_restored(pages);
+    r.set_restore_time(micros_since(begin));
+    UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    write_stats(work.get(), false, stats_);
+    if (options_.launcher_fd >= 0 && !write_exact(options_.launcher_fd, &root_.value, sizeof root_.value))
+      throw_errno(Failure::environment, "launcher", "it does not listen any more", errno);
+  }
+
+  /// In the foreground the engine stays as the parent until its children are gone.
+  int wait_for_tree() {
+    int status;
+    while (::waitpid(-1, &status, 0) > 0 || errno == EINTR) {
+    }
+    return 0;
+  }
+
+  const RestoreOptions& options_;
+  ImageDir images_;
+  std::vector<std::unique_ptr<Kind>> kinds_;
+  std::unique_ptr<ImageSet> set_;
+  TreePlan plan_;
+  std::unique_ptr<RestoreFiles> files_;
+  std::map<int, int> pages_fd_;
+  HostPid root_;
+  pb::stats_entry stats_;
+};
+
+}  // namespace
+
+int run_restore(const RestoreOptions& options, std::vector<std::unique_ptr<Kind>> kinds) {
+  return Restore(options, std::move(kinds)).run();
+}
 
 }  // namespace nsr

@@ -1,0 +1,138 @@
+#include "engine/process/restore_state.h"
+
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "arch/arch.h"
+#include "engine/base/error.h"
+#include "engine/process/credentials.h"
+#include "engine/process/signals.h"
+#include "engine/process/timers.h"
+
+namespace nsr {
+namespace {
+
+constexpr int kIoprioWhoProcess = 1;
+constexpr uint32_t kSsOnstack = 1;
+constexpr int kPrSetMdwe = 65, kPrSetIoFlusher = 57;
+
+struct SchedAttr {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+  uint32_t util_min, util_max;
+};
+
+void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
+  SchedAttr a{};
+  a.size = 48;
+  a.policy = tc.sched_policy();
+  a.nice = tc.sched_nice();
+  a.priority = tc.sched_prio();
+  if (ext) {
+    a.flags = ext->sched_flags();
+    a.runtime = ext->sched_runtime();
+    a.deadline = ext->sched_deadline();
+    a.period = ext->sched_period();
+  }
+  if (tc.has_sched_policy() && (a.policy || a.nice || a.flags)) {
+    p.call(SYS_sched_setattr, 0, arena.put(a), 0);
+    p.note("scheduling policy");
+  }
+  if (!ext) return;
+  // CPUs that this host lacks are no reason to fail: the kernel refuses an empty intersection only
+  if (ext->has_cpu_affinity())
+    p.allow(SYS_sched_setaffinity, 0, ext->cpu_affinity().size(),
+            arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
+  if (ext->has_ioprio()) p.call(SYS_ioprio_set, kIoprioWhoProcess, 0, ext->ioprio());
+  if (ext->has_timerslack_ns()) p.call(SYS_prctl, PR_SET_TIMERSLACK, ext->timerslack_ns(), 0, 0, 0);
+  if (ext->io_flusher()) p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
+}
+
+}  // namespace
+
+void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, NsPid pid, NsPid tid, Program& p,
+                 Arena& arena) {
+  const pb::thread_core_entry& tc = core.thread_core();
+  std::string comm = tc.has_comm() ? tc.comm() : core.tc().comm();
+  p.call(SYS_prctl, PR_SET_NAME, arena.put_string(comm), 0, 0, 0);
+  p.call(SYS_set_robust_list, tc.futex_rla(), tc.futex_rla_len() ? tc.futex_rla_len() : 24);
+  if (tc.has_sas()) {
+    struct {
+      uint64_t sp;
+      uint32_t flags, pad;
+      uint64_t size;
+    } ss{tc.sas().ss_sp(), tc.sas().ss_flags() & ~kSsOnstack, 0, tc.sas().ss_size()};
+    p.call(SYS_sigaltstack, arena.put(ss), 0);
+    p.note("alternate signal stack");
+  }
+  if (tc.has_rseq_entry() && tc.rseq_entry().rseq_abi_pointer()) {
+    p.call(SYS_rseq, tc.rseq_entry().rseq_abi_pointer(), tc.rseq_entry().rseq_abi_size(), 0, tc.rseq_entry().signature());
+    p.note("register rseq");
+  }
+  emit_scheduling(tc, ext, p, arena);
+  emit_queued(tc.signals_p(), pid, tid, p, arena);
+}
+
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& p, Arena& arena) {
+  const pb::thread_core_entry& tc = core.thread_core();
+  if (tc.has_creds()) emit_credentials(tc.creds(), p, arena);
+  // a change of credentials clears both
+  if (leader && mm.has_dumpable() && mm.dumpable() <= 1) p.call(SYS_prctl, PR_SET_DUMPABLE, mm.dumpable(), 0, 0, 0);
+  if (tc.pdeath_sig()) p.call(SYS_prctl, PR_SET_PDEATHSIG, tc.pdeath_sig(), 0, 0, 0);
+}
+
+void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
+  const auto& limits = core.tc().rlimits();
+  for (int r = 0; r < limits.rlimits_size(); r++) {
+    uint64_t pair[2] = {limits.rlimits(r).cur(), limits.rlimits(r).max()};
+    p.call(SYS_prlimit64, 0, r, arena.put(pair), 0);
+    p.note(format("resource limit %d", r));
+  }
+}
+
+void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& p, Arena& arena) {
+  const pb::task_core_entry& tc = core.tc();
+  if (tc.personality()) p.call(SYS_personality, tc.personality());
+  if (tc.child_subreaper()) p.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  // Ignoring SIGCHLD for a moment flushes those that the making of this tree has queued.
+  KernelSigaction ignore{1, 0, 0, 0};
+  p.call(SYS_rt_sigaction, SIGCHLD, arena.put(ignore), 0, 8);
+  emit_sigactions(tc, p, arena);
+  emit_queued(tc.signals_s(), pid, NsPid(0), p, arena);
+  if (uint32_t mask = tc.membarrier_registration_mask())
+    for (int bit = 0; bit < 32; bit++)
+      if (mask >> bit & 1) p.allow(SYS_membarrier, 1u << bit, 0, 0);
+  emit_posix_timers(tc.timers(), true, p, arena);
+  emit_start_timers(tc.timers(), p, arena);
+  if (ext.mdwe()) p.call(SYS_prctl, kPrSetMdwe, ext.mdwe(), 0, 0, 0);
+}
+
+size_t thread_arena_size(const pb::core_entry& core) {
+  size_t signals = static_cast<size_t>(core.thread_core().signals_p().signals_size());
+  size_t groups = static_cast<size_t>(core.thread_core().creds().groups_size());
+  return 170 * sizeof(Record) + signals * (sizeof(Record) + 192) + groups * 4 + 2048;
+}
+
+size_t process_arena_size(const pb::core_entry& core) {
+  const pb::task_core_entry& tc = core.tc();
+  uint32_t last_timer = 0;
+  for (const auto& t : tc.timers().posix()) last_timer = std::max(last_timer, t.it_id());
+  return 220 * (sizeof(Record) + 48) + static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
+         static_cast<size_t>(tc.timers().posix_size()) * 512 + 4096;
+}
+
+void finish_interrupted_call(arch::Registers& regs) {
+  auto call = arch::interrupted_syscall(regs);
+  // -ERESTART_RESTARTBLOCK: the kernel's note of what is left went with the old task; the call is issued again
+  if (call && call->result == -516) regs = arch::reissued(regs);
+}
+
+}  // namespace nsr

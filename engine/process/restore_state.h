@@ -1,0 +1,27 @@
+// State of a process and its threads: messages to syscalls of the restored tasks.
+#pragma once
+
+#include "core.pb.h"
+#include "engine/trace/program.h"
+#include "mm.pb.h"
+#include "nsr-task.pb.h"
+
+namespace nsr {
+
+/// What concerns one thread and needs its rights: names, lists, alternate stack, rseq, scheduling, queued signals.
+void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, NsPid pid, NsPid tid, Program& program,
+                 Arena& arena);
+/// The thread's credentials and what a change of credentials would undo. The last part of its program.
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& program, Arena& arena);
+/// What concerns the process, in its first thread: actions, queued signals, limits, timers; all threads must exist.
+void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& program, Arena& arena);
+/// Resource limits; after all descriptors and mappings are in place.
+void emit_rlimits(const pb::core_entry& core, Program& program, Arena& arena);
+size_t thread_arena_size(const pb::core_entry& core);
+size_t process_arena_size(const pb::core_entry& core);
+
+/// Registers for a thread that was dumped inside an interrupted syscall whose restart block is lost with the old task:
+/// the call is issued again (restart_syscall(2) story in restore_state.cpp). read: copies memory of the restored task.
+void finish_interrupted_call(arch::Registers& regs);
+
+}  // namespace nsr

@@ -1,0 +1,271 @@
+#include "engine/restore/executor.h"
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "engine/base/error.h"
+#include "engine/base/log.h"
+#include "engine/memory/vma_restore.h"
+#include "engine/process/restore_state.h"
+#include "engine/process/signals.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("restore");
+constexpr long kPtraceOSuspendSeccomp = 1 << 21;
+constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+constexpr uint64_t kAllButTrap = ~(1ull << (SIGTRAP - 1));
+constexpr int kStopped = 3;
+
+}  // namespace
+
+Executor::~Executor() {
+  if (alive_.empty()) return;
+  for (HostPid pid : alive_) ::kill(pid.value, SIGKILL);
+  int status;
+  // some are children of others: whoever is left, the namespace's init or the engine's parent reaps
+  for (HostPid pid : alive_)
+    while (::waitpid(pid.value, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status)) {
+    }
+}
+
+void Executor::index(size_t n) {
+  NodePrograms& p = programs_[n];
+  for (const StoredProgram* s : {&p.build, &p.join, &p.finish})
+    if (!s->empty()) by_address_[s->at.value] = {n, -1, s};
+  for (size_t i = 0; i < p.threads.size(); i++)
+    by_address_[p.threads[i].at.value] = {n, static_cast<int>(i) + 1, &p.threads[i]};
+}
+
+Executor::Place Executor::place_of(const arch::Registers& regs) const {
+  uint64_t sp = arch::sp(regs).value;
+  // a fresh child stands in the slot before its program
+  auto it = by_address_.upper_bound(sp + sizeof(int64_t));
+  if (it != by_address_.begin()) {
+    --it;
+    if (it->second.program->holds(RemoteAddr(sp))) return {it->second.node, it->second.program, it->second.thread};
+  }
+  throw Error(Failure::internal, "restore",
+              format("a task stopped outside of its program (ip %llx, sp %llx)",
+                     static_cast<unsigned long long>(arch::ip(regs).value), static_cast<unsigned long long>(sp)));
+}
+
+void Executor::create(bool sibling) {
+  for (size_t n = 0; n < programs_.size(); n++) index(n);
+  Arena& arena = area_.arena();
+  RemoteAddr gate = arena.alloc(8);
+  RemoteAddr prelude = root_prelude(area_, gate, programs_[0].build.at);
+  RemoteAddr args = clone_arguments(arena, prelude, plan_.nodes[0].pid, sibling ? CLONE_PARENT : 0, sibling ? 0 : SIGCHLD,
+                                    RemoteAddr(0), false);
+  // tasks start deaf: a signal that came now would run a handler that is not there yet
+  uint64_t old = 0;
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAllButTrap, &old, 8);
+  long pid = arch::clone_into_stub(arena.local(args), kCloneArgsSize, area_.stub());
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, nullptr, 8);
+  int want = plan_.nodes[0].pid.value;
+  if (pid == -EEXIST)
+    throw Error(Failure::environment, format("pid %d", want), "this id is taken on this host",
+                "use ns-restore, which gives the tree a pid namespace of its own");
+  if (pid < 0) throw_errno(Failure::environment, format("pid %d", want), "creating the root task failed", static_cast<int>(-pid));
+  HostPid root(static_cast<int32_t>(pid));
+  alive_.insert(root);
+  Tracee tracee(root);
+  int err = tracee.seize(kOptions | kPtraceOSuspendSeccomp);
+  if (err) err = tracee.seize(kOptions);
+  if (err) throw_errno(Failure::environment, format("pid %d", want), "tracing the root task failed", err);
+  std::atomic_ref<int32_t>(*arena.local<int32_t>(gate)).store(1);
+  ::syscall(SYS_futex, arena.local(gate), FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  wait_all(plan_.nodes.size());
+}
+
+void Executor::wait_all(size_t expected) {
+  traps_ = exits_ = 0;
+  while (traps_ + exits_ < expected) {
+    auto stop = Waits::any();
+    if (!stop) throw Error(Failure::environment, "restore", "the tree vanished while it was made", "something killed it");
+    Tracee tracee(stop->tid);
+    switch (stop->kind) {
+      case Stop::Kind::exited:
+      case Stop::Kind::killed:
+        if (!alive_.erase(stop->tid)) break;
+        for (size_t n = 0; n < nodes_.size(); n++)
+          if (nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::task)
+            throw Error(Failure::environment, format("pid %d", plan_.nodes[n].pid.value),
+                        format("it was killed (status %d) while it was restored", stop->signal), "check memory limits and the kernel log");
+        exits_++;
+        break;
+      case Stop::Kind::event:
+        alive_.insert(stop->tid);
+        tracee.resume();
+        break;
+      case Stop::Kind::signal:
+        if (stop->signal == SIGTRAP) {
+          on_trap(stop->tid);
+        } else {
+          bool dying = false;   // a zombie in the making gets its signal; anything else in a program is a fault
+          for (size_t n = 0; n < nodes_.size(); n++)
+            dying |= nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::zombie;
+          if (!dying) {
+            Place p = place_of(tracee.registers());
+            fail(p, arch::program_position(tracee.registers(), p.program->at));
+          }
+          tracee.resume(stop->signal);
+        }
+        break;
+      case Stop::Kind::syscall:
+        tracee.resume();
+        break;
+    }
+  }
+}
+
+void Executor::on_trap(HostPid tid) {
+  arch::Registers regs = Tracee(tid).registers();
+  Place place = place_of(regs);
+  size_t position = arch::program_position(regs, place.program->at);
+  if (position < place.program->source.calls.size()) fail(place, position);
+  check_results(place, position);
+  Node& node = nodes_[place.node];
+  if (place.thread < 0) {
+    node.pid = tid;
+    if (node.threads.empty()) node.threads.resize(1 + programs_[place.node].threads.size());
+    node.threads[0] = {tid, true};
+  } else {
+    node.threads[static_cast<size_t>(place.thread)] = {tid, true};
+  }
+  traps_++;
+}
+
+void Executor::fail(const Place& place, size_t position) {
+  const PlanNode& node = plan_.nodes[place.node];
+  std::string object = format("pid %d", node.pid.value);
+  if (place.thread > 0)
+    object += format(" thread %d", set_.tasks[static_cast<size_t>(node.task)].threads[static_cast<size_t>(place.thread)].tid.value);
+  const Program& calls = place.program->source.calls;
+  if (position >= calls.size()) throw Error(Failure::internal, object, "it crashed while it was restored");
+  const Record& r = area_.arena().local<Record>(place.program->at)[position];
+  std::string what = calls.note_of(position);
+  if (what.empty()) what = format("system call %d", r.nr);
+  if (r.nr == SYS_clone3 && r.result == -EEXIST)
+    throw Error(Failure::environment, object, what + " failed: this id is taken on this host",
+                "use ns-restore, which gives the tree a pid namespace of its own");
+  throw_errno(Failure::environment, object, what + " failed", r.result == kNotRun ? EFAULT : static_cast<int>(-r.result));
+}
+
+void Executor::check_results(const Place& place, size_t) {
+  const Record* records = area_.arena().local<Record>(place.program->at);
+  for (const ExpectedResult& e : place.program->source.expected)
+    if (records[e.index].result != e.value)
+      throw Error(Failure::image, format("pid %d", plan_.nodes[place.node].pid.value),
+                  format("%s gave %lld of %lld bytes", place.program->source.calls.note_of(e.index).c_str(),
+                         static_cast<long long>(records[e.index].result), static_cast<long long>(e.value)),
+                  "the pages image is truncated: dump the tree again");
+}
+
+void Executor::start(HostPid tid, const StoredProgram& program) {
+  Tracee tracee(tid);
+  tracee.set_registers(arch::at_program(tracee.registers(), area_.stub(), program.at));
+  tracee.resume();
+}
+
+void Executor::join() {
+  size_t running = 0;
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (!programs_[n].join.empty()) {
+      start(nodes_[n].pid, programs_[n].join);
+      running++;
+    }
+  wait_all(running);
+  size_t helpers = 0;
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (plan_.nodes[n].kind == PlanNode::Kind::helper) {
+      ::kill(nodes_[n].pid.value, SIGKILL);
+      helpers++;
+    }
+  wait_all(helpers);
+}
+
+void Executor::finish() {
+  size_t expected = 0;
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (!programs_[n].finish.empty()) {
+      start(nodes_[n].pid, programs_[n].finish);
+      expected += 1 + programs_[n].threads.size();
+    }
+  wait_all(expected);
+}
+
+void Executor::set_thread(const ImageTask& t, size_t i, HostPid tid) {
+  const ImageThread& th = t.threads[i];
+  Tracee tracee(tid);
+  std::string object = format("pid %d thread %d", t.pid.value, th.tid.value);
+  arch::FromImage state = arch::from_image(th.core, th.ext ? th.ext->xsave() : std::string(), object);
+  if (arch::needs_expansion(state.xsave)) {
+    // the kernel gives a thread its large state only when the thread itself uses it
+    arch::Registers r = tracee.registers();
+    RemoteAddr config = area_.arena().alloc(64, 64);
+    auto* c = area_.arena().local<uint8_t>(config);
+    c[0] = 1;
+    c[16] = 64;
+    c[48] = 16;
+    arch::Registers go = arch::at_program(r, RemoteAddr(area_.start().value + 2048), config);
+    tracee.set_registers(go);
+    tracee.resume();
+    Stop stop = Waits::wait(tid);
+    if (stop.kind != Stop::Kind::signal || stop.signal != SIGTRAP)
+      throw Error(Failure::environment, object, "this CPU or kernel does not let it use AMX tiles");
+  }
+  if (int err = tracee.set_xsave(state.xsave))
+    throw_errno(Failure::environment, object, "setting its extended registers failed", err);
+  if (i == 0) return;
+  finish_interrupted_call(state.regs);
+  tracee.set_registers(state.regs);
+  const auto& tc = th.core.thread_core();
+  tracee.set_signal_mask(tc.blk_sigset());
+}
+
+void Executor::set_final(size_t n) {
+  const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
+  Node& node = nodes_[n];
+  for (size_t i = node.threads.size(); i-- > 0;) set_thread(t, i, node.threads[i].tid);
+  Tracee leader(node.pid);
+  RemoteAddr insn = syscall_insn_of(t.mm);
+  if (insn.value == 0)
+    throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
+  // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
+  KernelSigaction trap = action_of(t.tc(), SIGTRAP);
+  RemoteAddr action = area_.arena().put(trap);
+  arch::Registers regs = leader.registers();
+  long r = leader.run_syscall(regs, insn, SYS_rt_sigaction, {SIGTRAP, action.value, 0, 8});
+  if (r == 0) r = leader.run_syscall(regs, insn, SYS_munmap, {area_.start().value, area_.size()});
+  if (r) throw_errno(Failure::environment, t.object(), "removing the program area failed", static_cast<int>(-r));
+  leader.to_event_stop();
+  arch::FromImage state = arch::from_image(t.threads[0].core, {}, t.object());
+  finish_interrupted_call(state.regs);
+  leader.set_registers(state.regs);
+  leader.set_signal_mask(t.tc().blk_sigset());
+}
+
+void Executor::release(bool leave_stopped) {
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (plan_.nodes[n].kind == PlanNode::Kind::task) set_final(n);
+  for (size_t n = 0; n < nodes_.size(); n++) {
+    if (plan_.nodes[n].kind != PlanNode::Kind::task) continue;
+    const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
+    if (leave_stopped || t.tc().task_state() == kStopped)
+      ::kill(nodes_[n].pid.value, t.tc().stop_signo() ? static_cast<int>(t.tc().stop_signo()) : SIGSTOP);
+  }
+  for (size_t n = 0; n < nodes_.size(); n++)
+    for (size_t i = nodes_[n].threads.size(); plan_.nodes[n].kind == PlanNode::Kind::task && i-- > 0;)
+      Tracee(nodes_[n].threads[i].tid).detach();
+  alive_.clear();
+}
+
+}  // namespace nsr

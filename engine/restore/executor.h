@@ -1,0 +1,71 @@
+// Makes the planned tree by running its programs, and lets it go. Until release() any failure kills what was made.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "engine/restore/programs.h"
+#include "engine/trace/tracee.h"
+
+namespace nsr {
+
+class Executor {
+ public:
+  Executor(const ImageSet& set, const TreePlan& plan, std::vector<NodePrograms>& programs, SharedArea& area)
+      : set_(set), plan_(plan), programs_(programs), area_(area), nodes_(plan.nodes.size()) {}
+  /// Kills everything that was made and not released.
+  ~Executor();
+
+  /// Makes all processes with memory and directories. sibling: the root becomes a child of the engine's parent.
+  void create(bool sibling);
+  /// Groups, zombies; helpers go.
+  void join();
+  /// Descriptors, threads, state; all threads then wait with their last registers still to be set.
+  void finish();
+  /// Registers and masks; the shared area goes; everything runs (stopped tasks stop).
+  void release(bool leave_stopped);
+
+  HostPid root() const { return nodes_[0].pid; }
+
+ private:
+  struct Thread {
+    HostPid tid;
+    bool ready = false;
+  };
+  struct Node {
+    HostPid pid;
+    std::vector<Thread> threads;   ///< [0] is the leader
+  };
+  /// Which program a stopped task is in.
+  struct Place {
+    size_t node;
+    const StoredProgram* program;
+    int thread;   ///< -1: the leader's own program
+  };
+  Place place_of(const arch::Registers& regs) const;
+  void index(size_t node);
+  void wait_all(size_t expected);
+  void on_trap(HostPid tid);
+  void check_results(const Place& place, size_t position);
+  void start(HostPid tid, const StoredProgram& program);
+  void set_final(size_t node);
+  void set_thread(const ImageTask& t, size_t i, HostPid tid);
+  [[noreturn]] void fail(const Place& place, size_t position);
+
+  const ImageSet& set_;
+  const TreePlan& plan_;
+  std::vector<NodePrograms>& programs_;
+  SharedArea& area_;
+  std::vector<Node> nodes_;
+  struct Indexed {
+    size_t node;
+    int thread;
+    const StoredProgram* program;
+  };
+  std::map<uint64_t, Indexed> by_address_;   ///< programs by their address
+  std::set<HostPid> alive_;
+  size_t traps_ = 0, exits_ = 0;
+};
+
+}  // namespace nsr

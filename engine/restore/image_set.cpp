@@ -1,0 +1,179 @@
+#include "engine/restore/image_set.h"
+
+#include <set>
+
+#include "engine/base/error.h"
+#include "pagemap.pb.h"
+
+namespace nsr {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kTaskSize = 0x7ffffffff000;
+constexpr uint32_t kPeParent = 1, kPePresent = 4;
+constexpr uint32_t kDead = 2;
+
+[[noreturn]] void bad(const std::string& object, const std::string& cause) {
+  throw Error(Failure::image, object, cause, "the images are damaged or mixed up: dump the tree again");
+}
+
+void check_inventory(const pb::inventory_entry& inv) {
+  if (inv.img_version() != 1 && inv.img_version() != 2)
+    bad("inventory.img", format("image version %u is unknown (1 and 2 are)", inv.img_version()));
+  if (!inv.fdinfo_per_id()) bad("inventory.img", "it is of a version too old to be read");
+  if (!inv.has_root_ids()) bad("inventory.img", "root_ids is missing");
+}
+
+void check_vmas(const ImageTask& t) {
+  uint64_t last = 0;
+  for (const pb::vma_entry& v : t.mm.vmas()) {
+    bool vsyscall = v.status() & (1 << 2);
+    if (v.start() >= v.end() || v.start() % kPage || v.end() % kPage || v.start() < last ||
+        (!vsyscall && v.end() > kTaskSize))
+      bad(t.object(), format("mapping %llx-%llx in its mm image is impossible", static_cast<unsigned long long>(v.start()),
+                             static_cast<unsigned long long>(v.end())));
+    last = v.end();
+  }
+}
+
+/// The mapping that holds all of [start, end), perhaps several adjacent ones.
+bool covered(const pb::mm_entry& mm, uint64_t start, uint64_t end, int& hint) {
+  while (hint < mm.vmas_size() && mm.vmas(hint).end() <= start) hint++;
+  int i = hint;
+  for (uint64_t at = start; at < end; i++) {
+    if (i >= mm.vmas_size() || mm.vmas(i).start() > at) return false;
+    at = mm.vmas(i).end();
+  }
+  return true;
+}
+
+void load_pages(const ImageDir& dir, ImageTask& t) {
+  ImageReader reader = dir.require(Img::pagemap, static_cast<uint64_t>(t.pid.value));
+  pb::pagemap_head head;
+  if (!reader.next(head)) bad(reader.name(), "it is empty");
+  t.pages_id = head.pages_id();
+  pb::pagemap_entry e;
+  uint64_t offset = 0, last = 0;
+  int hint = 0;
+  while (reader.next(e)) {
+    uint64_t n = e.has_nr_pages() ? e.nr_pages() : e.compat_nr_pages();
+    uint32_t flags = e.has_flags() ? e.flags() : (e.in_parent() ? kPeParent : kPePresent);
+    if (e.vaddr() % kPage || e.vaddr() < last || n > kTaskSize / kPage)
+      bad(reader.name(), format("entry at %llx is impossible", static_cast<unsigned long long>(e.vaddr())));
+    last = e.vaddr() + n * kPage;
+    if (flags & kPeParent)
+      throw Error(Failure::not_built, reader.name(), "it refers to a parent dump; incremental images are not supported yet");
+    if (!(flags & kPePresent)) continue;
+    if (!covered(t.mm, e.vaddr(), last, hint))
+      bad(reader.name(), format("pages at %llx lie outside every mapping", static_cast<unsigned long long>(e.vaddr())));
+    t.pages.push_back({e.vaddr(), n * kPage, offset});
+    offset += n * kPage;
+  }
+}
+
+ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
+  ImageTask t;
+  t.pid = NsPid(static_cast<int32_t>(p.pid()));
+  t.ppid = NsPid(static_cast<int32_t>(p.ppid()));
+  t.pgid = NsPid(static_cast<int32_t>(p.pgid()));
+  t.sid = NsPid(static_cast<int32_t>(p.sid()));
+  uint64_t n = p.pid();
+  ImageThread leader;
+  leader.tid = t.pid;
+  leader.core = dir.one<pb::core_entry>(Img::core, n);
+  if (!leader.core.has_tc()) bad(image_name(Img::core, n), "the task part is missing");
+  t.zombie = leader.core.tc().task_state() == kDead;
+  t.threads.push_back(std::move(leader));
+  if (t.zombie) return t;
+  if (p.threads_size() == 0 || p.threads(0) != p.pid()) bad("pstree.img", format("pid %u: its first thread is not itself", p.pid()));
+  if (dir.has(Img::task_ext, n)) t.ext = dir.one<pb::nsr_task_entry>(Img::task_ext, n);
+  for (int i = 1; i < p.threads_size(); i++) {
+    ImageThread th;
+    th.tid = NsPid(static_cast<int32_t>(p.threads(i)));
+    th.core = dir.one<pb::core_entry>(Img::core, p.threads(i));
+    t.threads.push_back(std::move(th));
+  }
+  for (ImageThread& th : t.threads)
+    if (!th.core.has_thread_core()) bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
+  t.ids = dir.one<pb::task_kobj_ids_entry>(Img::ids, n);
+  t.mm = dir.one<pb::mm_entry>(Img::mm, n);
+  check_vmas(t);
+  t.fs = dir.one<pb::fs_entry>(Img::fs, n);
+  t.table = dir.all<pb::fdinfo_entry>(Img::fdinfo, t.ids.files_id());
+  load_pages(dir, t);
+  return t;
+}
+
+void check_files(const ImageSet& set) {
+  auto need = [&](const ImageTask& t, uint32_t id, const char* what) {
+    if (!set.file_by_id.count(id)) bad(t.object(), format("%s refers to file %u, which files.img does not have", what, id));
+  };
+  for (const ImageTask& t : set.tasks) {
+    if (t.zombie) continue;
+    need(t, t.mm.exe_file_id(), "its executable");
+    need(t, t.fs.cwd_id(), "its working directory");
+    need(t, t.fs.root_id(), "its root directory");
+    std::set<uint32_t> numbers;
+    for (const auto& e : t.table) {
+      need(t, e.id(), format("descriptor %u", e.fd()).c_str());
+      if (!numbers.insert(e.fd()).second) bad(t.object(), format("descriptor %u appears twice", e.fd()));
+    }
+  }
+}
+
+void link_tree(ImageSet& set) {
+  std::map<NsPid, size_t> index;
+  std::set<NsPid> used;
+  for (size_t i = 0; i < set.tasks.size(); i++) {
+    ImageTask& t = set.tasks[i];
+    for (const auto& th : t.threads)
+      if (th.tid.value <= 0 || !used.insert(th.tid).second)
+        bad("pstree.img", format("id %d is impossible or appears twice", th.tid.value));
+    if (i == 0) {
+      index[t.pid] = 0;
+      continue;
+    }
+    auto parent = index.find(t.ppid);
+    if (parent == index.end() || set.tasks[parent->second].zombie)
+      bad("pstree.img", format("pid %d has parent %d, which is no task before it", t.pid.value, t.ppid.value));
+    t.parent = static_cast<int>(parent->second);
+    set.tasks[parent->second].children.push_back(i);
+    index[t.pid] = i;
+  }
+}
+
+}  // namespace
+
+std::string ImageTask::object() const { return format("pid %d", pid.value); }
+
+const ImageTask* ImageSet::find(NsPid pid) const {
+  for (const auto& t : tasks)
+    if (t.pid == pid) return &t;
+  return nullptr;
+}
+
+std::unique_ptr<ImageSet> load_images(const ImageDir& dir) {
+  auto set = std::make_unique<ImageSet>();
+  if (!dir.has(Img::inventory))
+    throw Error(Failure::image, dir.path(), "there is no inventory.img: this is no image directory, or its dump did not finish",
+                "check -D, or dump again");
+  set->inventory = dir.one<pb::inventory_entry>(Img::inventory);
+  check_inventory(set->inventory);
+  auto pstree = dir.all<pb::pstree_entry>(Img::pstree);
+  if (pstree.empty()) bad("pstree.img", "it is missing or empty");
+  set->tasks.reserve(pstree.size());
+  for (const auto& p : pstree) set->tasks.push_back(load_task(dir, p));
+  for (auto& t : set->tasks)
+    for (auto& th : t.threads) {
+      for (const auto& e : t.ext.threads())
+        if (e.tid() == static_cast<uint32_t>(th.tid.value)) th.ext = &e;
+    }
+  link_tree(*set);
+  set->files = dir.all<pb::file_entry>(Img::files);
+  for (const auto& f : set->files)
+    if (!set->file_by_id.emplace(f.id(), &f).second) bad("files.img", format("file id %u appears twice", f.id()));
+  check_files(*set);
+  return set;
+}
+
+}  // namespace nsr

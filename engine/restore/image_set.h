@@ -1,0 +1,61 @@
+// All images of a tree, decoded and checked against each other before anything is done. Hostile input ends here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core.pb.h"
+#include "engine/base/ids.h"
+#include "engine/images/image_dir.h"
+#include "fdinfo.pb.h"
+#include "fs.pb.h"
+#include "inventory.pb.h"
+#include "mm.pb.h"
+#include "nsr-task.pb.h"
+#include "pstree.pb.h"
+
+namespace nsr {
+
+/// A run of pages of a task: where they go and where they stand in the pages image.
+struct PageRun {
+  uint64_t vaddr = 0, bytes = 0, file_offset = 0;
+};
+
+struct ImageThread {
+  NsPid tid;
+  pb::core_entry core;
+  const pb::nsr_thread_entry* ext = nullptr;   ///< in ImageTask::ext
+};
+
+struct ImageTask {
+  NsPid pid, ppid, pgid, sid;
+  bool zombie = false;
+  std::vector<ImageThread> threads;            ///< leader first; zombies: the leader only
+  pb::task_kobj_ids_entry ids;
+  pb::mm_entry mm;
+  pb::fs_entry fs;
+  pb::nsr_task_entry ext;
+  std::vector<pb::fdinfo_entry> table;         ///< the task's descriptor table (shared tables: the same list)
+  uint32_t pages_id = 0;
+  std::vector<PageRun> pages;                  ///< ascending
+  int parent = -1;                             ///< index of the parent in ImageSet::tasks
+  std::vector<size_t> children;
+  const pb::task_core_entry& tc() const { return threads[0].core.tc(); }
+  std::string object() const;                  ///< "pid 4711"
+};
+
+struct ImageSet {
+  pb::inventory_entry inventory;
+  std::vector<ImageTask> tasks;                ///< as in pstree.img: parents before children, root first
+  std::vector<pb::file_entry> files;
+  std::map<uint32_t, const pb::file_entry*> file_by_id;
+
+  const ImageTask* find(NsPid pid) const;
+};
+
+/// Reads and checks everything. Throws Error(image) naming the file and what contradicts what.
+std::unique_ptr<ImageSet> load_images(const ImageDir& dir);
+
+}  // namespace nsr

@@ -1,0 +1,261 @@
+#include "engine/restore/programs.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/memory/vma.h"
+#include "engine/memory/vma_restore.h"
+#include "engine/process/restore_state.h"
+#include "engine/procfs/maps.h"
+
+extern "C" const ptrdiff_t nsr_rseq_offset asm("__rseq_offset");
+
+namespace nsr {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kTaskSize = 0x7ffffffff000;
+constexpr uint64_t kRseqSignature = 0x53053053;
+constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                                  CLONE_CHILD_CLEARTID | CLONE_PTRACE;
+
+StoredProgram stored(TaskProgram source, Arena& arena) {
+  StoredProgram s;
+  s.at = store_for_clone(source.calls, arena);
+  s.source = std::move(source);
+  return s;
+}
+
+class Builder {
+ public:
+  Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
+          SharedArea& area)
+      : set_(set), plan_(plan), files_(files), pages_fd_(pages_fd), area_(area), arena_(area.arena()), out_(plan.nodes.size()) {}
+
+  std::vector<NodePrograms> run() {
+    build(0);
+    for (size_t n = 0; n < plan_.nodes.size(); n++) {
+      const PlanNode& node = plan_.nodes[n];
+      if (node.kind == PlanNode::Kind::zombie) build_exit(n);
+      if (node.kind != PlanNode::Kind::task) continue;
+      if (node.join_group) {
+        TaskProgram p;
+        p.calls.call(SYS_setpgid, 0, node.join_group);
+        p.calls.note(format("join process group %d", node.join_group.value));
+        out_[n].join = stored(std::move(p), arena_);
+      }
+      build_finish(n);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  const ImageTask& task(const PlanNode& node) const { return set_.tasks[static_cast<size_t>(node.task)]; }
+
+  /// Children first: their addresses are needed by the parent's clone calls.
+  void build(size_t n) {
+    const PlanNode& node = plan_.nodes[n];
+    for (size_t c : node.early) build(c);
+    for (size_t c : node.late) build(c);
+    TaskProgram p;
+    for (size_t c : node.early) make(c, p.calls);
+    if (node.setsid) {
+      p.calls.call(SYS_setsid);
+      p.calls.note("start a session");
+    }
+    if (node.own_group) {
+      p.calls.call(SYS_setpgid, 0, 0);
+      p.calls.note("start a process group");
+    }
+    for (size_t c : node.late) make(c, p.calls);
+    if (node.kind == PlanNode::Kind::task) build_memory(task(node), node.task, p);
+    out_[n].build = stored(std::move(p), arena_);
+  }
+
+  void make(size_t c, Program& p) {
+    const PlanNode& child = plan_.nodes[c];
+    uint64_t flags = CLONE_PTRACE | (child.sibling ? CLONE_PARENT : 0);
+    RemoteAddr args = clone_arguments(arena_, out_[c].build.at, child.pid, flags, child.sibling ? 0 : SIGCHLD,
+                                      RemoteAddr(0), true);
+    p.call(SYS_clone3, args, kCloneArgsSize);
+    p.note(format("create process %d", child.pid.value));
+  }
+
+  void build_memory(const ImageTask& t, int index, TaskProgram& p) {
+    emit_vdso(t.mm, p.calls);
+    std::vector<PageLoad> loads;
+    for (const PageRun& r : t.pages) add_loads(t, r, loads);
+    auto pages = pages_fd_.find(index);
+    emit_vmas(t.mm, loads, pages == pages_fd_.end() ? -1 : pages->second,
+              [&](uint32_t id) { return files_.fd_of(id); }, p, arena_);
+    emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
+    p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
+    p.calls.call(SYS_chroot, arena_.put_string("."));
+    p.calls.note("root directory");
+    p.calls.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
+    p.calls.note("working directory");
+    if (t.fs.has_umask()) p.calls.call(SYS_umask, t.fs.umask());
+  }
+
+  /// Pages of the vDSO are the kernel's own and are not read.
+  static void add_loads(const ImageTask& t, const PageRun& r, std::vector<PageLoad>& loads) {
+    for (const auto& v : t.mm.vmas())
+      if ((v.status() & kVmaVdso) && r.vaddr >= v.start() && r.vaddr < v.end()) return;
+    loads.push_back({r.vaddr, r.bytes, r.file_offset});
+  }
+
+  void build_exit(size_t n) {
+    const PlanNode& node = plan_.nodes[n];
+    const pb::task_core_entry& tc = task(node).tc();
+    TaskProgram p;
+    if (node.join_group) p.calls.call(SYS_setpgid, 0, node.join_group);
+    uint64_t no_core[2] = {0, 0};
+    p.calls.call(SYS_prlimit64, 0, 4, arena_.put(no_core), 0);
+    p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);
+    int status = static_cast<int>(tc.exit_code());
+    if (WIFSIGNALED(status)) {
+      uint64_t none = 0;
+      p.calls.call(SYS_rt_sigprocmask, SIG_SETMASK, arena_.put(none), 0, 8);
+      p.calls.call(SYS_kill, node.pid, WTERMSIG(status));
+    }
+    p.calls.call(SYS_exit_group, WEXITSTATUS(status));
+    out_[n].join = stored(std::move(p), arena_);
+  }
+
+  void build_finish(size_t n) {
+    const PlanNode& node = plan_.nodes[n];
+    const ImageTask& t = task(node);
+    TaskProgram p;
+    for (NsPid helper : node.reap) {
+      p.calls.call(SYS_wait4, helper, 0, __WALL, 0);
+      p.calls.note(format("reap helper %d", helper.value));
+    }
+    build_table(t, p.calls);
+    for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, p.calls, out_[n]);
+    emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
+    emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
+    emit_rlimits(t.threads[0].core, p.calls, arena_);
+    if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
+    emit_thread_last(t.threads[0].core, t.mm, true, p.calls, arena_);
+    out_[n].finish = stored(std::move(p), arena_);
+  }
+
+  void build_thread(const ImageTask& t, size_t i, Program& leader, NodePrograms& out) {
+    const ImageThread& th = t.threads[i];
+    TaskProgram p;
+    emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
+    emit_thread_last(th.core, t.mm, false, p.calls, arena_);
+    StoredProgram s = stored(std::move(p), arena_);
+    RemoteAddr args = clone_arguments(arena_, s.at, th.tid, kThreadFlags, 0,
+                                      RemoteAddr(th.core.thread_info().clear_tid_addr()), true);
+    leader.call(SYS_clone3, args, kCloneArgsSize);
+    leader.note(format("create thread %d", th.tid.value));
+    out.threads.push_back(std::move(s));
+  }
+
+  void build_table(const ImageTask& t, Program& p) {
+    unsigned base = static_cast<unsigned>(files_.base());
+    p.call(SYS_close_range, 0, base - 1, 0);
+    for (const auto& e : t.table) {
+      p.call(SYS_dup3, files_.fd_of(e.id()), e.fd(), e.flags() & 1 ? O_CLOEXEC : 0);
+      p.note(format("descriptor %u", e.fd()));
+    }
+    p.call(SYS_close_range, base, ~0u, 0);
+    for (const auto& e : t.table) {
+      const pb::file_entry& f = *set_.file_by_id.at(e.id());
+      Kind& kind = files_.kind_of(f);
+      if (!kind.needs_task(f) || !emitted_.insert(e.id()).second) continue;
+      TaskStage stage{p, arena_, t.pid, static_cast<int>(e.fd()), t.table};
+      kind.emit(f, stage);
+    }
+  }
+
+  const ImageSet& set_;
+  const TreePlan& plan_;
+  RestoreFiles& files_;
+  const std::map<int, int>& pages_fd_;
+  SharedArea& area_;
+  Arena& arena_;
+  std::vector<NodePrograms> out_;
+  std::set<uint32_t> emitted_;
+};
+
+}  // namespace
+
+SharedArea::SharedArea(const ImageSet& set, size_t n) : size_((n + 2 * kPage) & ~(kPage - 1)) {
+  std::vector<std::pair<uint64_t, uint64_t>> taken;
+  for (const auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) taken.push_back({m.start, m.end});
+  for (const auto& t : set.tasks)
+    for (const auto& v : t.mm.vmas()) taken.push_back({v.start(), v.end()});
+  std::sort(taken.begin(), taken.end());
+  uint64_t at = 0x100000;
+  // a guard distance keeps growing stacks of the tasks away
+  constexpr uint64_t kDistance = 0x100000;
+  for (auto [start, end] : taken) {
+    if (start >= at + size_ + kDistance) break;
+    at = std::max(at, end + kDistance);
+  }
+  if (at + size_ > kTaskSize) throw Error(Failure::environment, "restore", "no address range is free in all tasks");
+  void* p = ::mmap(reinterpret_cast<void*>(at), size_, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (p == MAP_FAILED) throw_errno(Failure::environment, "restore", "mapping the program area failed", errno);
+  start_ = RemoteAddr(at);
+  auto code = arch::stub();
+  std::memcpy(p, code.data(), code.size());
+  auto expand = arch::expansion_code();
+  std::memcpy(static_cast<std::byte*>(p) + kPage / 2, expand.data(), expand.size());
+  ::mprotect(p, kPage, PROT_READ | PROT_EXEC);
+  arena_ = Arena(static_cast<std::byte*>(p) + kPage, RemoteAddr(at + kPage), size_ - kPage);
+}
+
+SharedArea::~SharedArea() { ::munmap(stub_page(), size_); }
+
+size_t programs_size(const ImageSet& set, const TreePlan& plan) {
+  size_t n = 1 << 16;
+  for (const PlanNode& node : plan.nodes) n += 4096 + 512 * (node.early.size() + node.late.size() + node.reap.size());
+  for (const ImageTask& t : set.tasks) {
+    if (t.zombie) continue;
+    n += memory_arena_size(t.mm, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
+    for (const ImageThread& th : t.threads) n += thread_arena_size(th.core) + 512;
+  }
+  return n + n / 4 + set.files.size() * 1024;
+}
+
+std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
+                                         const std::map<int, int>& pages_fd, SharedArea& area) {
+  return Builder(set, plan, files, pages_fd, area).run();
+}
+
+RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next) {
+  Program p;
+  // The C library's rseq area and robust list lie in memory that goes away: the kernel must forget them first.
+  auto* rseq = static_cast<char*>(__builtin_thread_pointer()) + nsr_rseq_offset;
+  p.allow(SYS_rseq, rseq, 32, 1, kRseqSignature);
+  p.call(SYS_set_robust_list, 0, 24);
+  p.allow(SYS_futex, gate, FUTEX_WAIT, 0, 0, 0, 0);
+  uint64_t vdso_start = kTaskSize, vdso_end = kTaskSize;
+  auto vdso = own_vdso();
+  if (!vdso.empty()) {
+    vdso_start = vdso.front().start;
+    vdso_end = vdso.back().end;
+  }
+  uint64_t area_start = area.start().value, area_end = area_start + area.size();
+  p.call(SYS_munmap, kPage, area_start - kPage);
+  p.call(SYS_munmap, area_end, vdso_start - area_end);
+  if (vdso_end < kTaskSize) p.call(SYS_munmap, vdso_end, kTaskSize - vdso_end);
+  Arena& arena = area.arena();
+  arena.alloc(sizeof(Record), 64);
+  return p.store_then(arena, next);
+}
+
+}  // namespace nsr

@@ -1,0 +1,62 @@
+// The programs of a restore: what every process of the plan runs, as data in one arena.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/restore/image_set.h"
+#include "engine/restore/restore_files.h"
+#include "engine/restore/tree_plan.h"
+#include "engine/trace/task_program.h"
+
+namespace nsr {
+
+/// A stored program and what is needed to judge its results.
+struct StoredProgram {
+  RemoteAddr at{};
+  TaskProgram source;
+  bool empty() const { return at.value == 0; }
+  bool holds(RemoteAddr sp) const {
+    return sp.value >= at.value - sizeof(Record) && sp.value <= at.value + (source.calls.size() + 1) * sizeof(Record);
+  }
+};
+
+/// Programs of one node of the plan, in the order in which they run.
+struct NodePrograms {
+  StoredProgram build;                  ///< makes itself and its children, its memory, its directories
+  StoredProgram join;                   ///< joins a group; a zombie also exits
+  StoredProgram finish;                 ///< descriptors, threads, process state, credentials
+  std::vector<StoredProgram> threads;   ///< of its threads but the first, started by finish
+};
+
+/// The area that engine and tasks share at one address: [stub page | arena].
+class SharedArea {
+ public:
+  /// Maps n bytes where neither the engine nor any task of the images has something.
+  SharedArea(const ImageSet& set, size_t n);
+  ~SharedArea();
+  SharedArea(const SharedArea&) = delete;
+  RemoteAddr stub() const { return start_; }
+  RemoteAddr start() const { return start_; }
+  uint64_t size() const { return size_; }
+  Arena& arena() { return arena_; }
+  void* stub_page() const { return reinterpret_cast<void*>(start_.value); }
+
+ private:
+  RemoteAddr start_{};
+  uint64_t size_ = 0;
+  Arena arena_;
+};
+
+/// Bytes of arena that all programs need.
+size_t programs_size(const ImageSet& set, const TreePlan& plan);
+
+/// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
+std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
+                                         const std::map<int, int>& pages_fd, SharedArea& area);
+
+/// What the root runs first: it drops the engine's memory.
+RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next);
+
+}  // namespace nsr

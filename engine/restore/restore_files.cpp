@@ -1,0 +1,111 @@
+#include "engine/restore/restore_files.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/base/log.h"
+#include "pagemap.pb.h"
+
+namespace nsr {
+namespace {
+const Logger log("files");
+}
+
+RestoreFiles::RestoreFiles(ImageDir& images, const RestoreOptions& options, const ImageSet& set,
+                           std::vector<std::unique_ptr<Kind>> kinds)
+    : images_(images), options_(options), set_(set), kinds_(std::move(kinds)) {
+  for (const auto& f : set.files) entries_.push_back(&f);
+  for (const auto& t : set.tasks)
+    for (const auto& e : t.table) {
+      held_.insert(e.id());
+      base_ = std::max(base_, static_cast<int>(e.fd()) + 1);
+    }
+}
+
+Kind& RestoreFiles::kind_of(const pb::file_entry& entry) const {
+  for (const auto& kind : kinds_)
+    if (kind->owns(entry)) return *kind;
+  throw Error(Failure::image, format("files.img entry %u", entry.id()),
+              format("open files of type %d cannot be restored", static_cast<int>(entry.type())));
+}
+
+void RestoreFiles::open_all() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  for (const auto* e : entries_) fd_of(e->id());
+  for (auto& kind : kinds_) kind->finish_restore(*this);
+  for (auto& [id, fd] : fds_) {
+    if (fd.get() >= base_) continue;
+    int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, base_);
+    if (moved < 0)
+      throw_errno(Failure::environment, format("file %u", id), format("no descriptor number from %d on is free", base_), errno,
+                  "raise the hard limit of open files (ulimit -Hn)");
+    fd.reset(moved);
+  }
+  log.info("%zu open files", fds_.size());
+}
+
+int RestoreFiles::keep(UniqueFd fd) {
+  int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, base_);
+  if (moved < 0) throw_errno(Failure::environment, "engine", "no descriptor number is free", errno, "raise ulimit -Hn");
+  kept_.emplace_back(moved);
+  return moved;
+}
+
+void RestoreFiles::provide(uint32_t id, UniqueFd fd) {
+  if (!fds_.emplace(id, std::move(fd)).second)
+    throw Error(Failure::internal, format("file %u", id), "it was provided twice");
+}
+
+int RestoreFiles::fd_of(uint32_t id) {
+  auto it = fds_.find(id);
+  if (it != fds_.end()) return it->second.get();
+  const pb::file_entry* e = entry(id);
+  if (!e) throw Error(Failure::image, format("file %u", id), "files.img has no such entry");
+  if (!opening_.insert(id).second) throw Error(Failure::image, format("file %u", id), "it refers to itself");
+  kind_of(*e).open(*e, *this);
+  opening_.erase(id);
+  it = fds_.find(id);
+  if (it == fds_.end())
+    throw Error(Failure::internal, format("file %u", id), format("the kind %s did not open it", kind_of(*e).name()));
+  return it->second.get();
+}
+
+const pb::file_entry* RestoreFiles::entry(uint32_t id) const {
+  auto it = set_.file_by_id.find(id);
+  return it == set_.file_by_id.end() ? nullptr : it->second;
+}
+
+void RestoreFiles::fill_shared_memory(uint64_t shmid, int fd) {
+  constexpr uint64_t kPage = 4096;
+  ImageReader map = images_.require(Img::shmem_pagemap, shmid);
+  pb::pagemap_head head;
+  if (!map.next(head)) throw Error(Failure::image, map.name(), "it is empty");
+  std::optional<ImageReader> pages;
+  std::vector<std::byte> buf(1 << 20);
+  uint64_t offset = 0;
+  pb::pagemap_entry e;
+  while (map.next(e)) {
+    uint64_t n = e.has_nr_pages() ? e.nr_pages() : e.compat_nr_pages();
+    if (e.has_flags() && !(e.flags() & 4)) continue;
+    if (!pages) pages.emplace(images_.require(Img::pages, head.pages_id()));
+    for (uint64_t done = 0; done < n * kPage;) {
+      size_t chunk = std::min<uint64_t>(buf.size(), n * kPage - done);
+      if (!pread_exact(pages->fd(), buf.data(), chunk, static_cast<off_t>(offset + done)))
+        throw_errno(Failure::image, pages->name(), "it is shorter than its pagemap says", errno);
+      if (!pwrite_exact(fd, buf.data(), chunk, static_cast<off_t>(e.vaddr() + done)))
+        throw_errno(Failure::environment, map.name(), "filling the memory object failed", errno);
+      done += chunk;
+    }
+    offset += n * kPage;
+  }
+}
+
+}  // namespace nsr

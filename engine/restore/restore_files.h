@@ -1,0 +1,52 @@
+// The open files of a restore, opened once in the engine; the tasks inherit them and put them at their numbers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "engine/descriptors/kind.h"
+#include "engine/restore/image_set.h"
+#include "engine/restore/options.h"
+
+namespace nsr {
+
+class RestoreFiles final : public RestoreContext {
+ public:
+  RestoreFiles(ImageDir& images, const RestoreOptions& options, const ImageSet& set,
+               std::vector<std::unique_ptr<Kind>> kinds);
+
+  /// Which kind an entry is of; throws Error(image) when none is.
+  Kind& kind_of(const pb::file_entry& entry) const;
+  /// Opens everything, lets the kinds finish, then moves all descriptors to numbers from base() on, where no table of a
+  /// task has any.
+  void open_all();
+  int base() const { return base_; }
+  /// A descriptor of the engine's own that tasks use too (pages images), moved behind base() as well.
+  int keep(UniqueFd fd);
+  /// The engine closes its copies.
+  void close_all() { fds_.clear(), kept_.clear(); }
+
+  ImageDir& images() override { return images_; }
+  const FileOptions& options() const override { return options_.files; }
+  void provide(uint32_t file_id, UniqueFd fd) override;
+  int fd_of(uint32_t file_id) override;
+  const pb::file_entry* entry(uint32_t file_id) const override;
+  const std::vector<const pb::file_entry*>& entries() const override { return entries_; }
+  void fill_shared_memory(uint64_t shmid, int fd) override;
+  bool has_holder(uint32_t file_id) const override { return held_.count(file_id) > 0; }
+
+ private:
+  ImageDir& images_;
+  const RestoreOptions& options_;
+  const ImageSet& set_;
+  std::vector<std::unique_ptr<Kind>> kinds_;
+  std::vector<const pb::file_entry*> entries_;
+  std::map<uint32_t, UniqueFd> fds_;
+  std::vector<UniqueFd> kept_;
+  std::set<uint32_t> held_, opening_;
+  int base_ = 64;
+};
+
+}  // namespace nsr
