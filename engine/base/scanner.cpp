@@ -12,17 +12,6 @@ std::optional<std::string_view> Scanner::line() {
   return found;
 }
 
-Scanner& Scanner::blanks() {
-  while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t')) rest_.remove_prefix(1);
-  return *this;
-}
-
-bool Scanner::literal(std::string_view text) {
-  if (rest_.substr(0, text.size()) != text) return false;
-  rest_.remove_prefix(text.size());
-  return true;
-}
-
 std::optional<char> Scanner::character() {
   if (rest_.empty()) return std::nullopt;
   char c = rest_[0];

@@ -18,9 +18,18 @@ class Scanner {
   /// Next line without its newline; the cursor moves behind it.
   std::optional<std::string_view> line();
   /// Skips blanks and tabs.
-  Scanner& blanks();
+  Scanner& blanks() {
+    size_t n = 0;
+    while (n < rest_.size() && (rest_[n] == ' ' || rest_[n] == '\t')) ++n;
+    rest_.remove_prefix(n);
+    return *this;
+  }
   /// Consumes exactly this text.
-  bool literal(std::string_view text);
+  bool literal(std::string_view text) {
+    if (!rest_.starts_with(text)) return false;
+    rest_.remove_prefix(text.size());
+    return true;
+  }
   /// Consumes one character.
   std::optional<char> character();
   /// Unsigned number in the given base (no prefix is skipped); overflow does not match.

@@ -1,4 +1,5 @@
 #include "engine/base/log.h"
+#include "engine/descriptors/kind.h"
 #include "engine/cli/commands.h"
 #include "engine/dump/dump.h"
 
@@ -9,7 +10,7 @@ const Logger log("dump");
 
 int command_dump(const Options& options) {
   try {
-    run_dump(dump_options(options));
+    run_dump(dump_options(options), make_kinds());
   } catch (...) {
     log.error("Dumping FAILED.");
     throw;

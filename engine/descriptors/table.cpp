@@ -13,12 +13,6 @@
 
 namespace nsr {
 
-std::string OpenFile::describe() const {
-  if (fd >= 0) return format("pid %d fd %d %s", pid.value, fd, link.c_str());
-  size_t name = proc_path.rfind('/');
-  return format("pid %d %s %s", pid.value, proc_path.substr(name + 1).c_str(), link.c_str());
-}
-
 std::vector<OpenFile> read_descriptors(HostPid pid, NsPid nspid) {
   procfs::ProcDir dir(pid);
   std::vector<OpenFile> out;
