@@ -136,7 +136,7 @@ class Dump {
     PhaseTimer timer(log, "open files");
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
     for (LiveTask& t : live_)
-      if (t.entry->first_of_files) files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id());
+      if (t.entry->first_of_files) files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
     files_->dump_all();
     for (LiveTask& t : live_) write_fs(t);
   }

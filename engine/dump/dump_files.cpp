@@ -37,8 +37,9 @@ DumpFiles::DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap&
                      std::vector<std::unique_ptr<Kind>> kinds)
     : images_(images), options_(options), pids_(pids), pages_(pages), kinds_(std::move(kinds)) {}
 
-void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id) {
+void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours) {
   std::vector<OpenFile> table = read_descriptors(pid, nspid);
+  std::erase_if(table, [&](const OpenFile& f) { return f.fd == ours; });
   tables_.push_back({files_id, files_.size(), table.size()});
   std::move(table.begin(), table.end(), std::back_inserter(files_));
 }

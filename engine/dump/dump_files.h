@@ -22,8 +22,8 @@ class DumpFiles final : public DumpContext {
   DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
             std::vector<std::unique_ptr<Kind>> kinds);
 
-  /// Reads the table of a task under the number files_id.
-  void add_table(HostPid pid, NsPid nspid, uint32_t files_id);
+  /// Reads the table of a task under the number files_id; the descriptor `ours` is the engine's and left out.
+  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours);
   /// Dumps every file of the tables and writes fdinfo-*.img.
   void dump_all();
   /// Lets the kinds finish and writes files.img.

@@ -129,7 +129,9 @@ void emit_vmas(const pb::mm_entry& mm, const std::vector<PageLoad>& pages, int p
     std::vector<iovec> iov;
     uint64_t bytes = 0;
     size_t next = first;
-    while (next < pages.size() && iov.size() < kMaxIov && bytes < kMaxRead) {
+    // one call reads what is contiguous in the image
+    while (next < pages.size() && iov.size() < kMaxIov && bytes < kMaxRead &&
+           pages[next].file_offset == pages[first].file_offset + bytes) {
       const PageLoad& l = pages[next++];
       iov.push_back({reinterpret_cast<void*>(l.vaddr), l.bytes});
       bytes += l.bytes;
