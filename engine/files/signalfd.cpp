@@ -25,17 +25,17 @@ class Signalfd final : public Kind {
     e.set_id(entry.id());
     e.set_flags(file.flags);
     *e.mutable_fown() = ctx.owner_of(ctx.borrow(file).get());
-    e.set_sigmask(procfs::parse_signalfd(file.fdinfo));
+    e.set_sig_mask(procfs::parse_signalfd(file.fdinfo));
   }
 
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::SIGNALFD && entry.has_sgfd(); }
   std::string describe(const pb::file_entry& entry) const override {
-    return format("signalfd, mask %016llx", static_cast<unsigned long long>(entry.sgfd().sigmask()));
+    return format("signalfd, mask %016llx", static_cast<unsigned long long>(entry.sgfd().sig_mask()));
   }
 
   void open(const pb::file_entry& entry, RestoreContext& ctx) override {
     std::string object = image_object(name(), entry.id());
-    uint64_t mask = entry.sgfd().sigmask();
+    uint64_t mask = entry.sgfd().sig_mask();
     UniqueFd fd(static_cast<int>(::syscall(SYS_signalfd4, -1, &mask, sizeof mask, SFD_CLOEXEC)));
     if (!fd) throw_errno(Failure::environment, object, "signalfd4 failed", errno);
     set_status_flags(fd.get(), entry.sgfd().flags(), object);

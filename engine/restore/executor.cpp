@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -29,11 +30,10 @@ constexpr int kStopped = 3;
 Executor::~Executor() {
   if (alive_.empty()) return;
   for (HostPid pid : alive_) ::kill(pid.value, SIGKILL);
-  int status;
-  // some are children of others: whoever is left, the namespace's init or the engine's parent reaps
-  for (HostPid pid : alive_)
-    while (::waitpid(pid.value, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status)) {
-    }
+  // Reports come in any order: a leader's only after those of its threads. A child that was just born is killed too.
+  int status, pid;
+  while ((pid = ::waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
+    if (pid > 0 && WIFSTOPPED(status)) ::kill(pid, SIGKILL);
 }
 
 void Executor::index(size_t n) {
