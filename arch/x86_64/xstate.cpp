@@ -2,6 +2,7 @@
 // Intel SDM vol. 1 ch. 13; offsets of the components come from CPUID leaf 0xD, never from a list.
 
 #include <cpuid.h>
+#include <sys/syscall.h>
 
 #include <array>
 #include <cstring>
@@ -198,6 +199,11 @@ FromImage from_image(const pb::core_entry& core, const std::string& whole_xsave,
   }
   out.clear_tid = ti.clear_tid_addr();
   return out;
+}
+
+PermissionCall expansion_permission() {
+  constexpr uint64_t kArchReqXcompPerm = 0x1023;
+  return {SYS_arch_prctl, {kArchReqXcompPerm, kTileData}};
 }
 
 size_t xsave_size() { return layout().total; }

@@ -141,6 +141,13 @@ class Builder {
       p.calls.note(format("reap helper %d", helper.value));
     }
     build_table(t, p.calls);
+    for (const ImageThread& th : t.threads)
+      if (th.ext && !th.ext->xsave().empty()) {
+        auto permission = arch::expansion_permission();
+        p.calls.call(permission.nr, permission.arg[0], permission.arg[1]);
+        p.calls.note("permission for large register state");
+        break;
+      }
     for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, p.calls, out_[n]);
     emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
     emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
