@@ -23,6 +23,7 @@ std::vector<std::unique_ptr<Kind>> make_kinds() {
   add(make_pidfd_kind());
   add(make_bpf_map_kind());
   add(make_tun_kind());
+  add(make_namespace_kind());
   add(make_mqueue_kind());
   add(make_file_locks());
   add(make_tty_kind());

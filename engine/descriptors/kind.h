@@ -64,6 +64,9 @@ class DumpContext {
   virtual const std::vector<OpenFile>& all_open_files() const = 0;
   /// F_GETOWN_EX/F_GETSIG of a borrowed description, pids translated. Zeros when unset.
   virtual pb::fown_entry owner_of(int borrowed) const = 0;
+  /// Id in the images of the namespace that this descriptor is of (clone_flag: its type); 0 when no task of the tree is
+  /// in it.
+  virtual uint32_t namespace_id(uint32_t /*clone_flag*/, const OpenFile&) { return 0; }
   /// Pages of a memory object (memfd, deleted tmpfs file) go to pagemap-shmem-<shmid>; length in bytes.
   virtual void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) = 0;
   /// What holds the network still for live connections; nullptr with --network-lock skip.
@@ -91,13 +94,6 @@ class RestoreContext {
   virtual ConnectionLock* connection_lock() { return nullptr; }
 };
 
-/// The same when all tasks of the tree exist, held by the engine.
-class LateContext : public RestoreContext {
- public:
-  /// The task or thread as the engine's /proc shows it; nothing when the tree has no such id.
-  virtual std::optional<HostPid> host_pid(NsPid pid) const = 0;
-};
-
 /// A place in the program of one task that holds the file, after all its descriptors are in place and all tasks exist;
 /// credentials are still the engine's.
 struct TaskStage {
@@ -105,7 +101,8 @@ struct TaskStage {
   Arena& arena;
   NsPid pid;                                   ///< the task that runs this
   int fd;                                      ///< number of the file in that task
-  const std::vector<pb::fdinfo_entry>& table;  ///< the task's whole descriptor table
+  /// The task's whole descriptor table. It has nothing else open: a new descriptor gets the lowest number not in here.
+  const std::vector<pb::fdinfo_entry>& table;
 };
 
 /// One kind of open file.
@@ -141,16 +138,13 @@ class Kind {
   virtual bool needs_task(const pb::file_entry&) const { return false; }
   /// Adds records to that task's program (epoll targets, owners, POSIX locks).
   virtual void emit(const pb::file_entry&, TaskStage&) {}
-  /// Adds records to the program of every task, after all emit() of that task; stage.fd is -1. For state that belongs
-  /// to a task and not to an open file: POSIX locks, the controlling terminal.
+  /// Adds records to the program of every task that has a table, before any emit() of that task; stage.fd is -1. For
+  /// files that can only be opened once the whole tree exists (pidfd, /proc/PID of a member): open() provides a
+  /// placeholder, which the task replaces here.
+  virtual void emit_opens(TaskStage&) {}
+  /// The same after all emit() of that task. For state that belongs to a task and not to an open file: POSIX locks, the
+  /// controlling terminal.
   virtual void emit_task(TaskStage&) {}
-
-  // ---- files that can only be opened once the tree exists (pidfd, /proc/PID of a member, a member's namespace)
-  /// Whether open_late() is called for this entry instead of open().
-  virtual bool is_late(const pb::file_entry&) const { return false; }
-  /// Opens the description in the engine and hands it to ctx.provide(), when all tasks exist and before any emit().
-  /// The caller puts it into the tables of the tasks that hold it.
-  virtual void open_late(const pb::file_entry&, LateContext&) {}
 };
 
 /// The kinds in the order in which they are asked (engine/registry.cpp).

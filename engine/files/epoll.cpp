@@ -17,6 +17,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/files/common.h"
+#include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
 #include "engine/procfs/fdinfo.h"
 
@@ -107,16 +108,14 @@ class Epoll final : public Kind {
       p.note(format("fd %d: epoll watches fd %u", stage.fd, t.tfd()));
       return;
     }
-    // the same file a second time: through a number of its own, far from those in use, which is closed again
-    uint32_t spare = 0;
-    for (const auto& f : stage.table) spare = std::max(spare, f.fd());
-    spare += 64;
+    // the same file a second time: through a number of its own, which is closed again
+    const int spare = lowest_free(stage.table);
     p.call(SYS_dup3, t.tfd(), spare, O_CLOEXEC);
     p.note(format("fd %d: duplicate of fd %u to watch", stage.fd, t.tfd()));
     p.call(SYS_epoll_ctl, stage.fd, EPOLL_CTL_ADD, spare, at);
     p.note(format("fd %d: epoll watches a closed duplicate of fd %u", stage.fd, t.tfd()));
     p.call(SYS_close, spare);
-    p.note(format("fd %u: spare number", spare));
+    p.note(format("fd %d: spare number", spare));
   }
 
   /// Descriptors of one task by inode; made once for the task that was asked last.

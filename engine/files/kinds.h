@@ -15,6 +15,7 @@ std::unique_ptr<Kind> make_signalfd_kind();
 std::unique_ptr<Kind> make_timerfd_kind();
 std::unique_ptr<Kind> make_memfd_kind();
 std::unique_ptr<Kind> make_pidfd_kind();
+std::unique_ptr<Kind> make_namespace_kind();
 std::unique_ptr<Kind> make_mqueue_kind();
 std::unique_ptr<Kind> make_tun_kind();
 std::unique_ptr<Kind> make_bpf_map_kind();
@@ -26,7 +27,7 @@ std::unique_ptr<Kind> make_unknown_kind();
 class NamedFiles;
 /// Kinds that are found by their path share one NamedFiles.
 std::unique_ptr<Kind> make_fifo_kind(std::shared_ptr<NamedFiles> files);
-/// /proc/PID/... of a process: opened when the tree exists.
+/// /proc/PID/... of a process: opened by the task when the tree exists.
 std::unique_ptr<Kind> make_proc_kind(std::shared_ptr<NamedFiles> files);
 /// Watches are set at finish_restore: the kinds whose files they may be on stand before them.
 std::unique_ptr<Kind> make_inotify_kind(std::shared_ptr<NamedFiles> files);

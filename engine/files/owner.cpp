@@ -114,8 +114,7 @@ class WithOwner final : public Kind {
   void open(const pb::file_entry& entry, RestoreContext& ctx) override { kind_->open(entry, ctx); }
   void finish_restore(RestoreContext& ctx) override { kind_->finish_restore(ctx); }
   void emit_task(TaskStage& stage) override { kind_->emit_task(stage); }
-  bool is_late(const pb::file_entry& entry) const override { return kind_->is_late(entry); }
-  void open_late(const pb::file_entry& entry, LateContext& ctx) override { kind_->open_late(entry, ctx); }
+  void emit_opens(TaskStage& stage) override { kind_->emit_opens(stage); }
 
   bool needs_task(const pb::file_entry& entry) const override {
     Common c = common_part(entry);

@@ -1,5 +1,6 @@
-// pidfd_open(2). One of a living process is a late file. One of a process that is gone gets a process made for it that
-// ends at once: one for each description, since a pidfd of a process that is gone cannot be opened a second time.
+// pidfd_open(2). One of a living process is opened by the task that holds it. One of a process that is gone gets a
+// process made for it that ends at once: one for each description, since a pidfd of a process that is gone cannot be
+// opened a second time.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/files/common.h"
+#include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
 #include "engine/procfs/fdinfo.h"
 
@@ -61,26 +63,24 @@ class PidfdKind final : public Kind {
     int pid = entry.pidfd().nspid();
     return pid > 0 ? format("pidfd of %d", pid) : "pidfd of a process that has ended";
   }
-  bool is_late(const pb::file_entry& entry) const override { return entry.pidfd().nspid() > 0; }
-
   void open(const pb::file_entry& entry, RestoreContext& ctx) override {
     const pb::pidfd_entry& e = entry.pidfd();
     std::string object = image_object(name(), entry.id());
-    if (is_late(entry)) throw Error(Failure::internal, object, "opened before its process exists");
+    if (e.nspid() > 0) {
+      uint64_t flags = e.flags() & (O_NONBLOCK | kThread);
+      opens_.provide(entry.id(), format("pidfd of %d", e.nspid()), ctx,
+                     [pid = e.nspid(), flags](Program& p, Arena&) { p.call(SYS_pidfd_open, pid, flags); });
+      return;
+    }
     UniqueFd fd = dead_process(object);
     set_status_flags(fd.get(), e.flags(), object);
     ctx.provide(entry.id(), std::move(fd));
   }
 
-  void open_late(const pb::file_entry& entry, LateContext& ctx) override {
-    const pb::pidfd_entry& e = entry.pidfd();
-    std::string object = image_object(name(), entry.id());
-    auto host = ctx.host_pid(NsPid(e.nspid()));
-    if (!host) throw Error(Failure::image, object, format("refers to pid %d, which is not in the tree", e.nspid()));
-    UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, host->value, e.flags() & (O_NONBLOCK | kThread))));
-    if (!fd) throw_errno(Failure::environment, object, format("pidfd_open of %d failed", e.nspid()), errno);
-    ctx.provide(entry.id(), std::move(fd));
-  }
+  void emit_opens(TaskStage& stage) override { opens_.emit(stage); }
+
+ private:
+  InTaskOpens opens_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Files and directories below /proc/PID. They can only be opened when the process is there: late for a member of the
-// tree; for a process that had ended (remap PROCFS, remap_id = its pid) a stand-in is made, opened, and ended again.
+// Files and directories below /proc/PID. They can only be opened when the process is there: by the task that holds it
+// for a member of the tree; for a process that had ended (remap PROCFS, remap_id = its pid) a stand-in is made, opened,
+// and ended again.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/base/scanner.h"
 #include "engine/files/common.h"
+#include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
 #include "engine/files/named_files.h"
 #include "engine/images/image_dir.h"
@@ -116,39 +118,30 @@ class ProcFiles final : public Kind {
     return entry.type() == pb::REG && entry.has_reg() && !entry.reg().ext() && parse(entry.reg().name()).has_value();
   }
   std::string describe(const pb::file_entry& entry) const override { return entry.reg().name(); }
-  bool is_late(const pb::file_entry&) const override { return true; }
 
-  /// Never first: is_late() says so. A caller without that step gets the reason.
-  void open(const pb::file_entry& entry, RestoreContext&) override {
-    throw Error(Failure::internal, entry.reg().name(), "opened before its process exists");
-  }
-
-  void open_late(const pb::file_entry& entry, LateContext& ctx) override {
+  void open(const pb::file_entry& entry, RestoreContext& ctx) override {
     const pb::reg_file_entry& reg = entry.reg();
     ProcPath path = *parse(reg.name());
     const NamedFiles::Remap* remap = files_->remap_of(entry.id(), ctx);
-    UniqueFd fd;
-    if (remap && remap->type == pb::PROCFS) {
-      if (thread_of(path.rest))
-        throw Error(Failure::unsupported, reg.name(), "it is the entry of a thread of a process that had ended");
-      StandIn process(static_cast<int32_t>(remap->id), reg.name());
-      fd = open_at(format("/proc/%u", remap->id) + path.rest, reg);
-    } else {
-      auto host = ctx.host_pid(NsPid(path.pid));
-      if (!host) throw Error(Failure::image, reg.name(), "the tree has no such process");
-      if (auto tid = thread_of(path.rest)) {
-        auto host_tid = ctx.host_pid(NsPid(*tid));
-        if (!host_tid) throw Error(Failure::image, reg.name(), "the tree has no such thread");
-        std::string tail =
-            path.rest.substr(path.rest.find('/', 6) == std::string::npos ? path.rest.size() : path.rest.find('/', 6));
-        path.rest = format("/task/%d", host_tid->value) + tail;
-      }
-      fd = open_at(format("/proc/%d", host->value) + path.rest, reg);
+    if (!remap || remap->type != pb::PROCFS) {
+      if (!ctx.has_holder(entry.id()))
+        throw Error(Failure::unsupported, reg.name(),
+                    "a directory or mapping below /proc of a process cannot be restored");
+      opens_.provide(entry.id(), reg.name(), ctx, [reg](Program& p, Arena& arena) {
+        p.call(SYS_openat, AT_FDCWD, arena.put_string(reg.name()), reopen_flags(reg.flags()));
+      });
+      if (!(reg.flags() & O_PATH)) opens_.set_position(entry.id(), reg.pos());
+      return;
     }
+    if (thread_of(path.rest))
+      throw Error(Failure::unsupported, reg.name(), "it is the entry of a thread of a process that had ended");
+    StandIn process(static_cast<int32_t>(remap->id), reg.name());
+    UniqueFd fd = open_at(format("/proc/%u", remap->id) + path.rest, reg);
     if (reg.pos() != 0 && !(reg.flags() & O_PATH) && ::lseek(fd.get(), static_cast<off_t>(reg.pos()), SEEK_SET) < 0)
       throw_errno(Failure::environment, reg.name(), "its position cannot be set", errno);
     ctx.provide(entry.id(), std::move(fd));
   }
+  void emit_opens(TaskStage& stage) override { opens_.emit(stage); }
 
  private:
   static bool on_procfs(const OpenFile& file) {
@@ -191,6 +184,7 @@ class ProcFiles final : public Kind {
   }
 
   std::shared_ptr<NamedFiles> files_;
+  InTaskOpens opens_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
 #include "engine/base/error.h"
 #include "engine/files/kinds.h"
@@ -43,8 +44,11 @@ class Regular final : public Kind {
                   static_cast<unsigned long long>(reg.pos()));
   }
   void open(const pb::file_entry& entry, RestoreContext& ctx) override {
-    // paths of terminals, FIFOs and link remaps are there for the entries that name them
-    if (!ctx.has_holder(entry.id()) && S_ISFIFO(entry.reg().mode())) return;
+    if (is_path_only(entry.id(), ctx)) {
+      // opening a FIFO or a terminal twice would do something; who waits for this id gets what does nothing
+      ctx.provide(entry.id(), UniqueFd(::open("/", O_PATH | O_CLOEXEC)));
+      return;
+    }
     UniqueFd fd = files_->open(entry.reg(), reopen_flags(entry.reg().flags()), ctx);
     if (!entry.reg().ext()) set_position(fd.get(), entry.reg());
     ctx.provide(entry.id(), std::move(fd));
@@ -52,6 +56,20 @@ class Regular final : public Kind {
   void finish_restore(RestoreContext&) override { files_->remove_links(); }
 
  private:
+  /// Whether the entry is there for the path that a FIFO or terminal names.
+  bool is_path_only(uint32_t id, RestoreContext& ctx) {
+    if (!path_only_read_) {
+      for (const pb::file_entry* e : ctx.entries()) {
+        if (e->type() == pb::FIFO) path_only_.insert(e->fifo().regf_id());
+        if (e->type() == pb::TTY && e->tty().has_regf_id()) path_only_.insert(e->tty().regf_id());
+      }
+      path_only_read_ = true;
+    }
+    return path_only_.count(id) > 0;
+  }
+
+  std::set<uint32_t> path_only_;
+  bool path_only_read_ = false;
   std::shared_ptr<NamedFiles> files_;
 };
 

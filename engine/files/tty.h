@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/files/common.h"
@@ -46,6 +47,7 @@ class Tty final : public Kind {
   struct Pending {
     std::string object, key;
     uint32_t index = 0;
+    uint32_t sid = 0;  ///< inner id of the session that it is the controlling terminal of
     bool pty = false;
   };
 
@@ -58,16 +60,18 @@ class Tty final : public Kind {
   void read_infos(RestoreContext& ctx);
   const pb::tty_info_entry& info_of(const pb::file_entry& entry, RestoreContext& ctx);
   bool has_master(uint32_t index, RestoreContext& ctx);
+  /// The pty of the tree that is this session's controlling terminal.
+  const pb::tty_info_entry* terminal_of_session(uint32_t sid, RestoreContext& ctx);
   Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
   UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object);
 
   std::map<uint32_t, bool> dumped_;      ///< info id -> written
   std::map<uint32_t, Pending> pending_;  ///< info id -> who must be explained at the end
+  std::set<uint32_t> sessions_;          ///< those whose terminal is a pty with its master in the tree
   std::map<uint32_t, bool> masters_;     ///< pty index -> its master is in the tree
   std::map<uint32_t, pb::tty_info_entry> infos_;
   bool infos_read_ = false;
   std::map<uint32_t, Pair> pairs_;
-  std::map<uint32_t, uint32_t> slaves_;  ///< file id -> index of its pair
 };
 
 }  // namespace nsr

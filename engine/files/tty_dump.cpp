@@ -91,6 +91,9 @@ void Tty::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   // one record for each end of a pair; other terminals by their device number, out of reach of the pairs' ids
   uint32_t id = number.type == pb::PTY ? number.index * 2 + number.master
                                        : 0x80000000u | (major(file.st.st_rdev) << 20 | minor(file.st.st_rdev));
+  // /dev/tty is another terminal for each session
+  if (number.type == pb::CTTY)
+    id = 0xc0000000u | static_cast<uint32_t>(procfs::parse_stat(procfs::ProcDir(file.pid).read("stat")).session);
   pb::tty_file_entry& e = *entry.mutable_tty();
   e.set_id(entry.id());
   e.set_tty_info_id(id);
@@ -120,7 +123,7 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   if (!dumped_.emplace(id, true).second) return;
   std::string key = tty_key(file.st.st_rdev, file.st.st_dev);
   bool external = is_external(ctx.options(), key);
-  if (!number.master && !external) pending_[id] = {file.describe(), key, number.index, number.type == pb::PTY};
+  if (!number.master && !external) pending_[id] = {file.describe(), key, number.index, 0, number.type == pb::PTY};
   pb::tty_info_entry info;
   info.set_id(id);
   info.set_type(external ? pb::EXT_TTY : number.type);
@@ -133,6 +136,8 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   put_settings(fd, number.master, info);
   if (number.type == pb::PTY) info.mutable_pty()->set_index(number.index);
   session_of(file, fd, number, info, ctx);
+  if (auto at = pending_.find(id); at != pending_.end()) at->second.sid = info.sid();
+  if (number.master && info.sid() != 0) sessions_.insert(info.sid());
   if (info.has_termios() == false && !number.master) pending_.erase(id);  // hung up: needs nobody
   int unread = 0;
   if (number.master && ::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
@@ -167,6 +172,7 @@ void Tty::session_of(const OpenFile& file, int fd, const TtyNumber& number, pb::
 void Tty::finish_dump(DumpContext& ctx) {
   for (const auto& [id, p] : pending_) {
     if (p.pty && masters_.count(p.index)) continue;
+    if (!p.pty && p.sid != 0 && sessions_.count(p.sid)) continue;
     if (ctx.options().shell_job) continue;
     throw Error(Failure::unsupported, p.object,
                 p.pty ? "its master is outside of the tree" : "it is a terminal that the tree does not own",

@@ -15,6 +15,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
+#include "engine/files/in_task.h"
 #include "engine/files/tty.h"
 #include "engine/images/image_dir.h"
 
@@ -134,6 +135,12 @@ bool Tty::has_master(uint32_t index, RestoreContext& ctx) {
   return at != masters_.end() && at->second;
 }
 
+const pb::tty_info_entry* Tty::terminal_of_session(uint32_t sid, RestoreContext& ctx) {
+  for (const auto& [id, info] : infos_)
+    if (sid != 0 && info.sid() == sid && info.has_pty() && has_master(info.pty().index(), ctx)) return &info;
+  return nullptr;
+}
+
 Tty::Pair& Tty::pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx) {
   uint32_t index = info.pty().index();
   auto [at, fresh] = pairs_.try_emplace(index);
@@ -190,6 +197,16 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
   if (info.type() == pb::EXT_TTY)
     throw Error(Failure::environment, object, "was outside of the tree at the dump",
                 "give it with --inherit-fd 'fd[N]:" + key + "'");
+  if (info.type() == pb::CTTY && !ctx.options().shell_job) {
+    if (const pb::tty_info_entry* own = terminal_of_session(info.sid(), ctx)) {
+      // /dev/tty gives the terminal of whoever opens it: the same terminal by its own name
+      UniqueFd slave =
+          close_on_exec(::ioctl(pair_of(*own, object, ctx).master.get(), TIOCGPTPEER, reopen_flags(flags)));
+      if (!slave) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
+      ctx.provide(entry.id(), std::move(slave));
+      return;
+    }
+  }
   bool pty = info.type() == pb::PTY && info.has_pty();
   bool hung_up = pty && !is_master(info) && !info.has_termios();
   if (!pty || (!has_master(info.pty().index(), ctx) && !hung_up)) {
@@ -210,7 +227,6 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
   } else {
     fd = close_on_exec(::ioctl(pair.master.get(), TIOCGPTPEER, reopen_flags(flags)));
     if (!fd) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
-    slaves_[entry.id()] = info.pty().index();
   }
   set_status_flags(fd.get(), flags, object);
   ctx.provide(entry.id(), std::move(fd));
@@ -235,25 +251,23 @@ void Tty::finish_restore(RestoreContext&) {
   }
 }
 
-/// The leader of a session takes its terminal, through a descriptor of its own.
+/// The leader of a session takes its terminal; it may have no descriptor of it, so it opens one.
 void Tty::emit_task(TaskStage& stage) {
   for (const auto& [index, pair] : pairs_) {
     if (pair.info.sid() == 0 || static_cast<int32_t>(pair.info.sid()) != stage.pid.value) continue;
-    int fd = -1;
-    for (const auto& f : stage.table)
-      if (auto at = slaves_.find(f.id()); at != slaves_.end() && at->second == index) fd = static_cast<int>(f.fd());
-    if (fd < 0) {
-      log.warn("pid %d: has no descriptor of /dev/pts/%u, which therefore is not its controlling terminal any more",
-               stage.pid.value, index);
-      continue;
-    }
     Program& p = stage.program;
+    const int fd = lowest_free(stage.table);
+    p.call(SYS_openat, AT_FDCWD, stage.arena.put_string(format("/dev/pts/%u", index)), O_RDWR | O_NOCTTY);
+    p.note(format("/dev/pts/%u for session %d", index, stage.pid.value));
     p.call(SYS_ioctl, fd, TIOCSCTTY, 0);
-    p.note(format("fd %d: /dev/pts/%u as controlling terminal", fd, index));
-    if (pair.info.pgrp() == 0) continue;
-    int32_t group = static_cast<int32_t>(pair.info.pgrp());
-    p.allow(SYS_ioctl, fd, TIOCSPGRP, stage.arena.put(group));  // ESRCH: the group had no member left
-    p.note(format("fd %d: foreground group %d", fd, group));
+    p.note(format("/dev/pts/%u as controlling terminal", index));
+    if (pair.info.pgrp() != 0) {
+      int32_t group = static_cast<int32_t>(pair.info.pgrp());
+      p.allow(SYS_ioctl, fd, TIOCSPGRP, stage.arena.put(group));  // ESRCH: the group has no member left
+      p.note(format("/dev/pts/%u: foreground group %d", index, group));
+    }
+    p.call(SYS_close, fd);
+    p.note("spare number");
   }
 }
 

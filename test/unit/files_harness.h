@@ -103,10 +103,13 @@ class RoundTrip {
       table.push_back(f);
     }
     restore->fds.clear();
+    add_other_descriptors(table);
     alignas(64) static std::byte area[65536];
     Arena arena(area, RemoteAddr(reinterpret_cast<uint64_t>(area)), sizeof area);
     std::set<uint32_t> done;
     Program program;
+    TaskStage whole{program, arena, NsPid(getpid()), -1, table};
+    for (auto& kind : kinds) kind->emit_opens(whole);
     for (size_t i = 0; i < fds.size(); ++i) {
       if (!done.insert(ids[i]).second) continue;
       const pb::file_entry& entry = *restore->entry(ids[i]);
@@ -117,9 +120,20 @@ class RoundTrip {
           break;
         }
     }
-    TaskStage stage{program, arena, NsPid(getpid()), -1, table};
-    for (auto& kind : kinds) kind->emit_task(stage);
+    for (auto& kind : kinds) kind->emit_task(whole);
     run_here(program);
+  }
+
+  /// A task has nothing open but what its table says; here the rest of this process belongs to it.
+  static void add_other_descriptors(std::vector<pb::fdinfo_entry>& table) {
+    std::set<uint32_t> known;
+    for (const auto& f : table) known.insert(f.fd());
+    for (uint32_t fd = 0; fd < 1024; ++fd) {
+      if (known.count(fd) || fcntl(static_cast<int>(fd), F_GETFD) < 0) continue;
+      pb::fdinfo_entry f;
+      f.set_fd(fd);
+      table.push_back(f);
+    }
   }
 
   TempDir dir;

@@ -148,23 +148,6 @@ TEST_CASE("files: memfd shared by two descriptions, sealed") {
 
 namespace {
 
-class Late : public LateContext {
- public:
-  explicit Late(Restore& base) : base_(base) {}
-  std::optional<HostPid> host_pid(NsPid pid) const override { return HostPid(pid.value); }
-  ImageDir& images() override { return base_.images(); }
-  const FileOptions& options() const override { return base_.options(); }
-  void provide(uint32_t id, UniqueFd fd) override { base_.provide(id, std::move(fd)); }
-  int fd_of(uint32_t id) override { return base_.fd_of(id); }
-  const pb::file_entry* entry(uint32_t id) const override { return base_.entry(id); }
-  const std::vector<const pb::file_entry*>& entries() const override { return base_.entries(); }
-  void fill_shared_memory(uint64_t, int) override {}
-  bool has_holder(uint32_t) const override { return true; }
-
- private:
-  Restore& base_;
-};
-
 std::unique_ptr<Kind> a_proc_kind() { return with_owner(make_proc_kind(make_named_files())); }
 
 }  // namespace
@@ -180,29 +163,18 @@ TEST_CASE("files: /proc files of a member of the tree, and of a process that has
   UniqueFd dead(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   kill(child, SIGKILL);
   REQUIRE(waitpid(child, nullptr, 0) == child);
-  fake::TempDir images;
-  Kinds kinds;
-  kinds.push_back(a_proc_kind());
-  std::vector<uint32_t> ids;
-  {
-    FilesDump dump(images.path, kinds);
-    ids = dump.run({alive.get(), dead.get()});
-  }
-  Kinds again;
-  again.push_back(a_proc_kind());
-  Restore restore(images.path, again);
-  Late late(restore);
-  for (uint32_t id : ids) {
-    REQUIRE(again[0]->is_late(*restore.entry(id)));
-    again[0]->open_late(*restore.entry(id), late);
-  }
-  CHECK(link_of(restore.fd(ids[0])) == format("/proc/%d/status", getpid()));
-  CHECK_THAT(link_of(restore.fd(ids[1])), Catch::Matchers::StartsWith(path));
+  REQUIRE(lseek(alive.get(), 5, SEEK_SET) == 5);
+  UniqueFd copy(fcntl(alive.get(), F_DUPFD_CLOEXEC, 60));
+  std::vector<int> fds{alive.get(), dead.get(), copy.get()};
+  RoundTrip trip(fds, a_proc_kind);
+  trip.install(fds);
+  CHECK(link_of(alive.get()) == format("/proc/%d/status", getpid()));
+  CHECK(lseek(alive.get(), 0, SEEK_CUR) == 5);
+  CHECK(syscall(SYS_kcmp, getpid(), getpid(), 0, alive.get(), copy.get()) == 0);
+  CHECK_THAT(link_of(dead.get()), Catch::Matchers::StartsWith(path));
   char byte;
-  CHECK(read(restore.fd(ids[1]), &byte, 1) < 0);
+  CHECK(read(dead.get(), &byte, 1) < 0);
   CHECK(errno == ESRCH);
   UniqueFd init(open("/proc/1/status", O_RDONLY | O_CLOEXEC));
-  Kinds third;
-  third.push_back(a_proc_kind());
-  CHECK_THROWS_WITH(FilesDump(images.path, third).run({init.get()}), Contains("process 1 is not in the tree"));
+  CHECK_THROWS_WITH(RoundTrip({init.get()}, a_proc_kind), Contains("process 1 is not in the tree"));
 }
