@@ -149,6 +149,7 @@ class Builder {
         break;
       }
     for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, p.calls, out_[n]);
+    build_file_records(t, p.calls);
     emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
     emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
     emit_rlimits(t.threads[0].core, p.calls, arena_);
@@ -178,6 +179,12 @@ class Builder {
       p.note(format("descriptor %u", e.fd()));
     }
     p.call(SYS_close_range, base, ~0u, 0);
+  }
+
+  /// What the kinds ask a task to do once the tree exists, threads (owners of files) included.
+  void build_file_records(const ImageTask& t, Program& p) {
+    TaskStage whole{p, arena_, t.pid, -1, t.table};
+    for (const auto& kind : files_.kinds()) kind->emit_opens(whole);
     for (const auto& e : t.table) {
       const pb::file_entry& f = *set_.file_by_id.at(e.id());
       Kind& kind = files_.kind_of(f);
@@ -185,6 +192,7 @@ class Builder {
       TaskStage stage{p, arena_, t.pid, static_cast<int>(e.fd()), t.table};
       kind.emit(f, stage);
     }
+    for (const auto& kind : files_.kinds()) kind->emit_task(whole);
   }
 
   const ImageSet& set_;

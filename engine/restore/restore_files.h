@@ -19,6 +19,7 @@ class RestoreFiles final : public RestoreContext {
 
   /// Which kind an entry is of; throws Error(image) when none is.
   Kind& kind_of(const pb::file_entry& entry) const;
+  const std::vector<std::unique_ptr<Kind>>& kinds() const { return kinds_; }
   /// Opens everything, lets the kinds finish, then moves all descriptors to numbers from base() on, where no table of a
   /// task has any.
   void open_all();
