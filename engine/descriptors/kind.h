@@ -134,6 +134,8 @@ class Kind {
   virtual void open(const pb::file_entry& entry, RestoreContext& ctx) = 0;
   /// Called once after every file is open, still before the tree exists (queued data, locks by description).
   virtual void finish_restore(RestoreContext&) {}
+  /// Called once when the tree runs and its network is open again.
+  virtual void after_release() {}
   /// Whether emit() must be called for this entry in one of the tasks that hold it.
   virtual bool needs_task(const pb::file_entry&) const { return false; }
   /// Adds records to that task's program (epoll targets, owners, POSIX locks).

@@ -1,4 +1,6 @@
 // The live TCP connections of InetKind: dump, silence, restore.
+#include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 
 #include "engine/base/error.h"
@@ -37,6 +39,21 @@ TcpStream read_image(const pb::inet_sk_entry& sk, ImageDir& images) {
 
 }  // namespace
 
+SocketAddress InetKind::find_peer(int fd, uint32_t ino) {
+  SocketAddress peer = peer_address(fd);
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (peer.length != 0 || int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM) return peer;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state != kTcpSynSent) return peer;
+  const int family = int_option(fd, SOL_SOCKET, SO_DOMAIN).value_or(0);
+  const auto connecting = connecting_peers(fd, family);
+  const auto it = connecting.find(ino);
+  if (it == connecting.end()) return peer;
+  peer.storage = it->second;
+  peer.length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  return peer;
+}
+
 void InetKind::hold_connections(DumpContext& ctx) {
   if (locked_ || ctx.connection_lock() == nullptr) return;
   locked_ = true;
@@ -45,7 +62,7 @@ void InetKind::hold_connections(DumpContext& ctx) {
   for (const OpenFile& file : ctx.all_open_files()) {
     if (!speaks_tcp(file)) continue;
     UniqueFd fd = ctx.borrow(file);
-    const SocketAddress peer = peer_address(fd.get());
+    const SocketAddress peer = find_peer(fd.get(), static_cast<uint32_t>(file.st.st_ino));
     if (peer.length == 0) continue;
     auto& [socket, connections] = by_namespace[network_namespace_of(fd.get())];
     connections.push_back({local_address(fd.get()).storage, peer.storage});
@@ -91,6 +108,12 @@ void InetKind::open_connection(int fd, const pb::inet_sk_entry& sk, RestoreConte
 void InetKind::finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext&, const std::string& object) {
   resume_tcp_stream(fd, local_of(sk, object), peer_of(sk, object), sk.state(), streams_.at(sk.id()), object);
   streams_.erase(sk.id());
+  restored_.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+void InetKind::after_release() {
+  for (const UniqueFd& fd : restored_) push_tcp_queue(fd.get());
+  restored_.clear();
 }
 
 }  // namespace nsr

@@ -135,7 +135,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   sk.set_family(static_cast<uint32_t>(int_option(fd.get(), SOL_SOCKET, SO_DOMAIN).value_or(0)));
   sk.set_type(static_cast<uint32_t>(int_option(fd.get(), SOL_SOCKET, SO_TYPE).value_or(0)));
   sk.set_proto(static_cast<uint32_t>(int_option(fd.get(), SOL_SOCKET, SO_PROTOCOL).value_or(0)));
-  const SocketAddress local = local_address(fd.get()), peer = peer_address(fd.get());
+  const SocketAddress local = local_address(fd.get()), peer = find_peer(fd.get(), sk.ino());
   sk.set_state(peer.length ? kTcpEstablished : kTcpClose);
   sk.set_backlog(0);
   if (is_tcp(sk)) {

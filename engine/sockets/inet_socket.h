@@ -24,6 +24,8 @@ class InetKind : public Kind {
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
   /// Sockets start to listen when all are bound, and get their real SO_REUSEADDR, filters and shutdown halves then.
   void finish_restore(RestoreContext& ctx) override;
+  /// What waits in send queues goes out at once, not at the next retransmission.
+  void after_release() override;
 
  private:
   /// A new socket to compare options with, one a kind.
@@ -33,6 +35,8 @@ class InetKind : public Kind {
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, UniqueFd> fresh_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
   void dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, DumpContext& ctx, const std::string& object);
+  /// Also of a socket that is still connecting.
+  SocketAddress find_peer(int fd, uint32_t ino);
   void hold_connections(DumpContext& ctx);
   void hold_connections(RestoreContext& ctx);
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
@@ -43,6 +47,7 @@ class InetKind : public Kind {
     std::string object;
   };
   std::vector<Held> held_;                 ///< dump: the connections that are kept
+  std::vector<UniqueFd> restored_;         ///< duplicates of restored connections until the tree runs
   std::map<uint32_t, TcpStream> streams_;  ///< restore: by file id, until the connection runs
   bool locked_ = false;
   std::vector<uint32_t> opened_;

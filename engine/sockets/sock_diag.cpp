@@ -1,59 +1,26 @@
 #include "engine/sockets/sock_diag.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink_diag.h>
 #include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
-#include <linux/sockios.h>
 #include <linux/unix_diag.h>
+#include <netinet/in.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <functional>
 #include <memory>
 
 #include "engine/base/error.h"
-#include "engine/base/unique_fd.h"
+#include "engine/descriptors/net_namespace.h"
 
 namespace nsr {
 namespace {
 
 constexpr const char* kObject = "sock_diag";
-
-uint64_t namespace_inode(int fd) {
-  struct stat st {};
-  return fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
-
-UniqueFd own_network_namespace() { return UniqueFd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
-
-/// Puts the calling thread into another network namespace for as long as it lives.
-class InNamespace {
- public:
-  explicit InNamespace(const UniqueFd& target) {
-    UniqueFd own = own_network_namespace();
-    if (!target || namespace_inode(target.get()) == namespace_inode(own.get())) return;
-    if (setns(target.get(), CLONE_NEWNET) != 0)
-      throw_errno(Failure::environment, kObject, "entering the network namespace of a socket", errno);
-    own_ = std::move(own);
-  }
-  InNamespace(const InNamespace&) = delete;
-  InNamespace& operator=(const InNamespace&) = delete;
-  ~InNamespace() {
-    // Cannot fail: the descriptor was opened by this thread and the privilege was there a moment ago.
-    if (own_ && setns(own_.get(), CLONE_NEWNET) != 0) std::terminate();
-  }
-
- private:
-  UniqueFd own_;
-};
 
 struct FreeSocket {
   void operator()(nl_sock* s) const { nl_socket_free(s); }
@@ -79,7 +46,7 @@ void query(int fd, const char* family, const Request& request, Handler handler) 
   std::unique_ptr<nl_sock, FreeSocket> sock(nl_socket_alloc());
   if (!sock) throw Error(Failure::environment, kObject, "out of memory");
   {
-    InNamespace there(UniqueFd(ioctl(fd, SIOCGSKNS)));
+    InNetworkNamespace there(network_namespace(fd));
     if (const int e = nl_connect(sock.get(), NETLINK_SOCK_DIAG); e < 0) fail(family, e);
   }
   nl_socket_set_buffer_size(sock.get(), 1 << 20, 0);
@@ -216,6 +183,31 @@ std::unordered_map<uint32_t, PacketRecord> packet_sockets(int fd) {
   return all;
 }
 
+std::unordered_map<uint32_t, sockaddr_storage> connecting_peers(int fd, int family) {
+  constexpr uint32_t kSynSent = 2;
+  inet_diag_req_v2 request{};
+  request.sdiag_family = static_cast<uint8_t>(family);
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = 1u << kSynSent;
+  std::unordered_map<uint32_t, sockaddr_storage> all;
+  query(fd, "TCP", request, [&](nlmsghdr* header) {
+    const auto* m = static_cast<const inet_diag_msg*>(nlmsg_data(header));
+    sockaddr_storage peer{};
+    peer.ss_family = static_cast<sa_family_t>(family);
+    if (family == AF_INET) {
+      auto& in = reinterpret_cast<sockaddr_in&>(peer);
+      in.sin_port = m->id.idiag_dport;
+      memcpy(&in.sin_addr, m->id.idiag_dst, 4);
+    } else {
+      auto& in = reinterpret_cast<sockaddr_in6&>(peer);
+      in.sin6_port = m->id.idiag_dport;
+      memcpy(&in.sin6_addr, m->id.idiag_dst, 16);
+    }
+    all.emplace(m->idiag_inode, peer);
+  });
+  return all;
+}
+
 std::unordered_map<uint32_t, uint8_t> udp_shutdowns(int fd, int family, int protocol) {
   inet_diag_req_v2 request{};
   request.sdiag_family = static_cast<uint8_t>(family);
@@ -231,12 +223,6 @@ std::unordered_map<uint32_t, uint8_t> udp_shutdowns(int fd, int family, int prot
     });
   });
   return all;
-}
-
-uint64_t network_namespace_of(int fd) {
-  UniqueFd net(ioctl(fd, SIOCGSKNS));
-  if (!net) net = own_network_namespace();
-  return namespace_inode(net.get());
 }
 
 }  // namespace nsr

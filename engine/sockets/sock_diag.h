@@ -1,11 +1,15 @@
 // What sock_diag(7) alone knows about a socket. Each query goes to the network namespace of a given socket.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "engine/descriptors/net_namespace.h"
 
 namespace nsr {
 
@@ -50,10 +54,9 @@ struct PacketRecord {
 std::unordered_map<uint32_t, UnixRecord> unix_sockets(int fd);
 std::unordered_map<uint32_t, NetlinkRecord> netlink_sockets(int fd);
 std::unordered_map<uint32_t, PacketRecord> packet_sockets(int fd);
+/// Peers of the TCP sockets that are connecting (SYN_SENT): getpeername(2) does not tell them yet.
+std::unordered_map<uint32_t, sockaddr_storage> connecting_peers(int fd, int family);
 /// Shutdown bits (1 receive, 2 send) of UDP or UDP-Lite sockets; zero ones are left out.
 std::unordered_map<uint32_t, uint8_t> udp_shutdowns(int fd, int family, int protocol);
-
-/// Inode of the network namespace a socket lives in; of the caller's when the kernel does not tell.
-uint64_t network_namespace_of(int fd);
 
 }  // namespace nsr

@@ -280,14 +280,30 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
   }
   const uint32_t out = end_of_out(state, info);
   const uint32_t unacknowledged = out - info.outq_len();
-  if (state == kTcpFinWait1 || state == kTcpFinWait2 || state == kTcpClosing) half_close(fd, object);
-  if (state == kTcpFinWait2) inject_segment(from_peer(local, peer, state, info, out + 1), kTcpRestoreMark, object);
+  if (state == kTcpFinWait1 || state == kTcpClosing) half_close(fd, object);
+  if (state == kTcpFinWait2) {
+    // A FIN that the lock turns back counts as never sent, and an acknowledgement of it would be ignored. The peer has
+    // acknowledged this one before the dump, so that it may see it again.
+    const int mark = int_option(fd, SOL_SOCKET, SO_MARK).value_or(0);
+    set_int_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(kTcpRestoreMark), "SO_MARK", object);
+    half_close(fd, object);
+    set_int_option(fd, SOL_SOCKET, SO_MARK, mark, "SO_MARK", object);
+    inject_segment(from_peer(local, peer, state, info, out + 1), kTcpRestoreMark, object);
+  }
   if (got_fin(state)) {
     TcpSegment fin = from_peer(local, peer, state, info, unacknowledged);
     fin.fin = true;
     inject_segment(fin, kTcpRestoreMark, object);
   }
   if (state == kTcpLastAck) half_close(fd, object);
+}
+
+void push_tcp_queue(int fd) {
+  // TCP_NODELAY pushes what waits; a socket without it gets it for a moment. A closed socket has nothing to push.
+  const int on = 1, off = 0;
+  const bool had = int_option(fd, kTcp, TCP_NODELAY).value_or(1) != 0;
+  if (setsockopt(fd, kTcp, TCP_NODELAY, &on, sizeof on) == 0 && !had)
+    setsockopt(fd, kTcp, TCP_NODELAY, &off, sizeof off);
 }
 
 void mute_tcp_connection(int fd, const std::string& object) {

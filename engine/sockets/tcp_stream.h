@@ -48,6 +48,9 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
 /// From now on the last close(2) of this connection says nothing to the peer.
 void mute_tcp_connection(int fd, const std::string& object);
 
+/// Sends what a held network has turned back.
+void push_tcp_queue(int fd);
+
 /// SO_MARK of the packets that resume_tcp_stream makes in the peer's name; a network lock lets them through.
 inline constexpr uint32_t kTcpRestoreMark = 0xc114;
 

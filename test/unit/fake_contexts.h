@@ -65,6 +65,8 @@ class Dump : public DumpContext {
     for (auto& kind : kinds_) kind->before_kill(*this);
   }
   std::vector<pb::file_entry> entries;
+  ConnectionLock* lock = nullptr;
+  ConnectionLock* connection_lock() override { return lock; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_; }
@@ -131,6 +133,8 @@ class Restore : public RestoreContext {
   }
   int fd(uint32_t id) const { return fds.at(id).get(); }
   std::map<uint32_t, UniqueFd> fds;
+  ConnectionLock* lock = nullptr;
+  ConnectionLock* connection_lock() override { return lock; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_; }

@@ -1,0 +1,29 @@
+// Network namespaces as sockets know them.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/unique_fd.h"
+
+namespace nsr {
+
+/// Descriptor of the network namespace of a socket (SIOCGSKNS, Linux 4.10; CAP_NET_ADMIN there); empty when the kernel
+/// does not tell.
+UniqueFd network_namespace(int socket);
+/// Inode of that namespace; of the calling thread's when the kernel does not tell.
+uint64_t network_namespace_of(int socket);
+
+/// Puts the calling thread into a network namespace for as long as it lives; an empty descriptor changes nothing.
+class InNetworkNamespace {
+ public:
+  /// Throws Error(environment).
+  explicit InNetworkNamespace(const UniqueFd& target);
+  InNetworkNamespace(const InNetworkNamespace&) = delete;
+  InNetworkNamespace& operator=(const InNetworkNamespace&) = delete;
+  ~InNetworkNamespace();
+
+ private:
+  UniqueFd own_;
+};
+
+}  // namespace nsr
