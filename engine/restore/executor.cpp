@@ -57,13 +57,14 @@ Executor::Place Executor::place_of(const arch::Registers& regs) const {
                      static_cast<unsigned long long>(arch::ip(regs).value), static_cast<unsigned long long>(sp)));
 }
 
-void Executor::create(bool sibling) {
+void Executor::create(bool sibling, bool root_is_init) {
   for (size_t n = 0; n < programs_.size(); n++) index(n);
   Arena& arena = area_.arena();
   RemoteAddr gate = arena.alloc(8);
-  RemoteAddr prelude = root_prelude(area_, gate, programs_[0].build.at);
-  RemoteAddr args = clone_arguments(arena, prelude, plan_.nodes[0].pid, sibling ? CLONE_PARENT : 0, sibling ? 0 : SIGCHLD,
-                                    RemoteAddr(0), false);
+  RemoteAddr prelude = root_prelude(area_, gate, programs_[0].build.at, !sibling);
+  uint64_t flags = (sibling ? CLONE_PARENT : 0) | (root_is_init ? CLONE_NEWPID : 0);
+  RemoteAddr args =
+      clone_arguments(arena, prelude, plan_.nodes[0].pid, flags, sibling ? 0 : SIGCHLD, RemoteAddr(0), false);
   // tasks start deaf: a signal that came now would run a handler that is not there yet
   uint64_t old = 0;
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAllButTrap, &old, 8);
@@ -73,7 +74,8 @@ void Executor::create(bool sibling) {
   if (pid == -EEXIST)
     throw Error(Failure::environment, format("pid %d", want), "this id is taken on this host",
                 "use ns-restore, which gives the tree a pid namespace of its own");
-  if (pid < 0) throw_errno(Failure::environment, format("pid %d", want), "creating the root task failed", static_cast<int>(-pid));
+  if (pid < 0)
+    throw_errno(Failure::environment, format("pid %d", want), "creating the root task failed", static_cast<int>(-pid));
   HostPid root(static_cast<int32_t>(pid));
   alive_.insert(root);
   Tracee tracee(root);
@@ -89,7 +91,8 @@ void Executor::wait_all(size_t expected) {
   traps_ = exits_ = 0;
   while (traps_ + exits_ < expected) {
     auto stop = Waits::any();
-    if (!stop) throw Error(Failure::environment, "restore", "the tree vanished while it was made", "something killed it");
+    if (!stop)
+      throw Error(Failure::environment, "restore", "the tree vanished while it was made", "something killed it");
     Tracee tracee(stop->tid);
     switch (stop->kind) {
       case Stop::Kind::exited:
@@ -98,7 +101,8 @@ void Executor::wait_all(size_t expected) {
         for (size_t n = 0; n < nodes_.size(); n++)
           if (nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::task)
             throw Error(Failure::environment, format("pid %d", plan_.nodes[n].pid.value),
-                        format("it was killed (status %d) while it was restored", stop->signal), "check memory limits and the kernel log");
+                        format("it was killed (status %d) while it was restored", stop->signal),
+                        "check memory limits and the kernel log");
         exits_++;
         break;
       case Stop::Kind::event:
@@ -109,7 +113,7 @@ void Executor::wait_all(size_t expected) {
         if (stop->signal == SIGTRAP) {
           on_trap(stop->tid);
         } else {
-          bool dying = false;   // a zombie in the making gets its signal; anything else in a program is a fault
+          bool dying = false;  // a zombie in the making gets its signal; anything else in a program is a fault
           for (size_t n = 0; n < nodes_.size(); n++)
             dying |= nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::zombie;
           if (!dying) {
@@ -147,7 +151,8 @@ void Executor::fail(const Place& place, size_t position) {
   const PlanNode& node = plan_.nodes[place.node];
   std::string object = format("pid %d", node.pid.value);
   if (place.thread > 0)
-    object += format(" thread %d", set_.tasks[static_cast<size_t>(node.task)].threads[static_cast<size_t>(place.thread)].tid.value);
+    object += format(" thread %d",
+                     set_.tasks[static_cast<size_t>(node.task)].threads[static_cast<size_t>(place.thread)].tid.value);
   const Program& calls = place.program->source.calls;
   if (position >= calls.size()) throw Error(Failure::internal, object, "it crashed while it was restored");
   const Record& r = area_.arena().local<Record>(place.program->at)[position];
@@ -156,7 +161,8 @@ void Executor::fail(const Place& place, size_t position) {
   if (r.nr == SYS_clone3 && r.result == -EEXIST)
     throw Error(Failure::environment, object, what + " failed: this id is taken on this host",
                 "use ns-restore, which gives the tree a pid namespace of its own");
-  throw_errno(Failure::environment, object, what + " failed", r.result == kNotRun ? EFAULT : static_cast<int>(-r.result));
+  throw_errno(Failure::environment, object, what + " failed",
+              r.result == kNotRun ? EFAULT : static_cast<int>(-r.result));
 }
 
 void Executor::check_results(const Place& place, size_t) {
@@ -237,8 +243,7 @@ void Executor::set_final(size_t n) {
   for (size_t i = node.threads.size(); i-- > 0;) set_thread(t, i, node.threads[i].tid);
   Tracee leader(node.pid);
   RemoteAddr insn = syscall_insn_of(t.mm);
-  if (insn.value == 0)
-    throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
+  if (insn.value == 0) throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
   // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
   KernelSigaction trap = action_of(t.tc(), SIGTRAP);
   RemoteAddr action = area_.arena().put(trap);
@@ -253,9 +258,12 @@ void Executor::set_final(size_t n) {
   leader.set_signal_mask(t.tc().blk_sigset());
 }
 
-void Executor::release(bool leave_stopped) {
+void Executor::prepare() {
   for (size_t n = 0; n < nodes_.size(); n++)
     if (plan_.nodes[n].kind == PlanNode::Kind::task) set_final(n);
+}
+
+void Executor::release(bool leave_stopped) {
   for (size_t n = 0; n < nodes_.size(); n++) {
     if (plan_.nodes[n].kind != PlanNode::Kind::task) continue;
     const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];

@@ -18,12 +18,15 @@ class Executor {
   ~Executor();
 
   /// Makes all processes with memory and directories. sibling: the root becomes a child of the engine's parent.
-  void create(bool sibling);
+  /// root_is_init: the root makes a pid namespace, in which the ids of the images then are.
+  void create(bool sibling, bool root_is_init);
   /// Groups, zombies; helpers go.
   void join();
   /// Descriptors, threads, state; all threads then wait with their last registers still to be set.
   void finish();
-  /// Registers and masks; the shared area goes; everything runs (stopped tasks stop).
+  /// Registers and masks; the shared area goes. The tree is complete and still stands.
+  void prepare();
+  /// Everything runs (stopped tasks stop). Throws nothing that leaves a part of the tree behind.
   void release(bool leave_stopped);
 
   HostPid root() const { return nodes_[0].pid; }
@@ -35,13 +38,13 @@ class Executor {
   };
   struct Node {
     HostPid pid;
-    std::vector<Thread> threads;   ///< [0] is the leader
+    std::vector<Thread> threads;  ///< [0] is the leader
   };
   /// Which program a stopped task is in.
   struct Place {
     size_t node;
     const StoredProgram* program;
-    int thread;   ///< -1: the leader's own program
+    int thread;  ///< -1: the leader's own program
   };
   Place place_of(const arch::Registers& regs) const;
   void index(size_t node);
@@ -63,7 +66,7 @@ class Executor {
     int thread;
     const StoredProgram* program;
   };
-  std::map<uint64_t, Indexed> by_address_;   ///< programs by their address
+  std::map<uint64_t, Indexed> by_address_;  ///< programs by their address
   std::set<HostPid> alive_;
   size_t traps_ = 0, exits_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -39,8 +40,15 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
-          SharedArea& area)
-      : set_(set), plan_(plan), files_(files), pages_fd_(pages_fd), area_(area), arena_(area.arena()), out_(plan.nodes.size()) {}
+          SharedArea& area, bool root_is_init)
+      : root_is_init_(root_is_init),
+        set_(set),
+        plan_(plan),
+        files_(files),
+        pages_fd_(pages_fd),
+        area_(area),
+        arena_(area.arena()),
+        out_(plan.nodes.size()) {}
 
   std::vector<NodePrograms> run() {
     build(0);
@@ -68,6 +76,7 @@ class Builder {
     for (size_t c : node.early) build(c);
     for (size_t c : node.late) build(c);
     TaskProgram p;
+    if (n == 0 && root_is_init_) mount_proc(p.calls);
     for (size_t c : node.early) make(c, p.calls);
     if (node.setsid) {
       p.calls.call(SYS_setsid);
@@ -82,11 +91,18 @@ class Builder {
     out_[n].build = stored(std::move(p), arena_);
   }
 
+  /// Only a member of the new pid namespace can make the /proc that shows it.
+  void mount_proc(Program& p) {
+    RemoteAddr type = arena_.put_string("proc");
+    p.call(SYS_mount, type, arena_.put_string("/proc"), type, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+    p.note("mount /proc of the new pid namespace");
+  }
+
   void make(size_t c, Program& p) {
     const PlanNode& child = plan_.nodes[c];
     uint64_t flags = CLONE_PTRACE | (child.sibling ? CLONE_PARENT : 0);
-    RemoteAddr args = clone_arguments(arena_, out_[c].build.at, child.pid, flags, child.sibling ? 0 : SIGCHLD,
-                                      RemoteAddr(0), true);
+    RemoteAddr args =
+        clone_arguments(arena_, out_[c].build.at, child.pid, flags, child.sibling ? 0 : SIGCHLD, RemoteAddr(0), true);
     p.call(SYS_clone3, args, kCloneArgsSize);
     p.note(format("create process %d", child.pid.value));
   }
@@ -96,8 +112,9 @@ class Builder {
     std::vector<PageLoad> loads;
     for (const PageRun& r : t.pages) add_loads(t, r, loads);
     auto pages = pages_fd_.find(index);
-    emit_vmas(t.mm, loads, pages == pages_fd_.end() ? -1 : pages->second,
-              [&](uint32_t id) { return files_.fd_of(id); }, p, arena_);
+    emit_vmas(
+        t.mm, loads, pages == pages_fd_.end() ? -1 : pages->second, [&](uint32_t id) { return files_.fd_of(id); }, p,
+        arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
     p.calls.call(SYS_chroot, arena_.put_string("."));
@@ -195,6 +212,7 @@ class Builder {
     for (const auto& kind : files_.kinds()) kind->emit_task(whole);
   }
 
+  const bool root_is_init_;
   const ImageSet& set_;
   const TreePlan& plan_;
   RestoreFiles& files_;
@@ -247,17 +265,27 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
 }
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, SharedArea& area) {
-  return Builder(set, plan, files, pages_fd, area).run();
+                                         const std::map<int, int>& pages_fd, SharedArea& area, bool root_is_init) {
+  return Builder(set, plan, files, pages_fd, area, root_is_init).run();
 }
 
-RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next) {
+RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {
+  Arena& arena = area.arena();
   Program p;
+  // Untraced, it does not die with the engine by itself. Where the engine is not the parent, patience ends.
+  if (our_child) p.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  struct {
+    int64_t sec, nsec;
+  } patience{30, 0};
+  RemoteAddr limit = arena.put(patience);
   // The C library's rseq area and robust list lie in memory that goes away: the kernel must forget them first.
   auto* rseq = static_cast<char*>(__builtin_thread_pointer()) + nsr_rseq_offset;
   p.allow(SYS_rseq, rseq, 32, 1, kRseqSignature);
   p.call(SYS_set_robust_list, 0, 24);
-  p.allow(SYS_futex, gate, FUTEX_WAIT, 0, 0, 0, 0);
+  p.allow(SYS_futex, gate, FUTEX_WAIT, 0, limit, 0, 0);
+  // fails when the gate is still closed: then the program ends in a trap that nobody waits for
+  p.call(SYS_futex, gate, FUTEX_CMP_REQUEUE, 0, 0, gate, 1);
+  if (our_child) p.call(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
   uint64_t vdso_start = kTaskSize, vdso_end = kTaskSize;
   auto vdso = own_vdso();
   if (!vdso.empty()) {
@@ -268,7 +296,6 @@ RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next) {
   p.call(SYS_munmap, kPage, area_start - kPage);
   p.call(SYS_munmap, area_end, vdso_start - area_end);
   if (vdso_end < kTaskSize) p.call(SYS_munmap, vdso_end, kTaskSize - vdso_end);
-  Arena& arena = area.arena();
   arena.alloc(sizeof(Record), 64);
   return p.store_then(arena, next);
 }

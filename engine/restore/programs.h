@@ -24,10 +24,10 @@ struct StoredProgram {
 
 /// Programs of one node of the plan, in the order in which they run.
 struct NodePrograms {
-  StoredProgram build;                  ///< makes itself and its children, its memory, its directories
-  StoredProgram join;                   ///< joins a group; a zombie also exits
-  StoredProgram finish;                 ///< descriptors, threads, process state, credentials
-  std::vector<StoredProgram> threads;   ///< of its threads but the first, started by finish
+  StoredProgram build;                 ///< makes itself and its children, its memory, its directories
+  StoredProgram join;                  ///< joins a group; a zombie also exits
+  StoredProgram finish;                ///< descriptors, threads, process state, credentials
+  std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish
 };
 
 /// The area that engine and tasks share at one address: [stub page | arena].
@@ -54,9 +54,10 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
 /// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, SharedArea& area);
+                                         const std::map<int, int>& pages_fd, SharedArea& area, bool root_is_init);
 
-/// What the root runs first: it drops the engine's memory.
-RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next);
+/// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
+/// does not come to that. our_child: the engine is its parent.
+RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child);
 
 }  // namespace nsr

@@ -49,8 +49,7 @@ class Restore {
       files_->open_all();
       open_pages();
     }
-    create_tree();
-    report(begin);
+    create_tree(begin);
     return options_.detached || options_.launcher_fd >= 0 ? 0 : wait_for_tree();
   }
 
@@ -66,19 +65,19 @@ class Restore {
     }
   }
 
-  void create_tree() {
+  void create_tree(Clock::time_point start) {
     auto begin = Clock::now();
     Waits::block_sigchld();
     SharedArea area(*set_, programs_size(*set_, plan_));
     std::vector<NodePrograms> programs;
     {
       PhaseTimer timer(log, "building programs");
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, area);
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, area, options_.root_is_init);
     }
     Executor executor(*set_, plan_, programs, area);
     {
       PhaseTimer timer(log, "processes and memory");
-      executor.create(options_.sibling || options_.launcher_fd >= 0);
+      executor.create(options_.sibling || options_.launcher_fd >= 0, options_.root_is_init);
     }
     {
       PhaseTimer timer(log, "groups");
@@ -91,8 +90,27 @@ class Restore {
     }
     root_ = executor.root();
     write_pidfile();
-    PhaseTimer timer(log, "release");
-    executor.release(options_.leave_stopped);
+    try {
+      PhaseTimer timer(log, "release");
+      executor.prepare();
+      report(start);
+      ask_launcher();
+      executor.release(options_.leave_stopped);
+    } catch (...) {
+      if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
+      throw;
+    }
+  }
+
+  /// docs/launcher.md: the launcher writes pid files and lends the terminal before the tree runs, or gives up.
+  void ask_launcher() {
+    if (options_.launcher_fd < 0) return;
+    char go;
+    ssize_t n = -1;
+    if (write_exact(options_.launcher_fd, &root_.value, sizeof root_.value)) do {
+        n = ::read(options_.launcher_fd, &go, 1);
+      } while (n < 0 && errno == EINTR);
+    if (n != 1) throw Error(Failure::environment, "ns-restore", "it gave up before the tree was released");
   }
 
   void write_pidfile() {
@@ -115,8 +133,6 @@ class Restore {
     r.set_restore_time(micros_since(begin));
     UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     write_stats(work.get(), false, stats_);
-    if (options_.launcher_fd >= 0 && !write_exact(options_.launcher_fd, &root_.value, sizeof root_.value))
-      throw_errno(Failure::environment, "launcher", "it does not listen any more", errno);
   }
 
   /// In the foreground the engine stays as the parent until its children are gone.
