@@ -1,7 +1,8 @@
 // epoll(7). A registration belongs to an open file and the number it had when it was added; the number may be closed
 // or be another file since. KCMP_EPOLL_TFD (kcmp(2), 4.13) finds the file again among the tree's descriptors.
-// Wire: `tfd` is a number under which the holder has the file now. A number that comes twice stands for a file that was
-// also registered through a duplicate which is closed since.
+// Wire: `tfd` is a number under which a holder of the epoll has the file now. Where that does not say all (the number
+// has moved, or is one of another holder), `pos`, which no pollable file uses, has bit 63 set, the file's id in bits
+// 32 to 62 and the number of the registration below.
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
@@ -17,14 +18,16 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/files/common.h"
+#include "engine/files/epoll_add.h"
 #include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
+#include "engine/files/tables.h"
 #include "engine/procfs/fdinfo.h"
 
 namespace nsr {
 namespace {
 
-const Logger log("files");
+constexpr uint64_t kMoved = 1ull << 63;
 
 dev_t device(uint32_t kernel) { return makedev(kernel >> 20, kernel & 0xfffff); }
 
@@ -54,7 +57,7 @@ class Epoll final : public Kind {
       if (!target) {
         // only a file in flight or a mapping keeps it alive: nobody can add or remove it, events are all it has
         throw Error(Failure::unsupported, file.describe(),
-                    format("it watches what was descriptor %d, which no process of the tree has open", t.tfd));
+                    format("it watches what was descriptor %d, which no process of the tree has open any more", t.tfd));
       }
       pb::eventpoll_tfd_entry& tfd = *e.add_tfd();
       tfd.set_id(entry.id());
@@ -63,7 +66,9 @@ class Epoll final : public Kind {
       tfd.set_data(t.data);
       tfd.set_dev(t.sdev);
       tfd.set_inode(t.ino);
-      tfd.set_pos(static_cast<uint64_t>(t.pos.value_or(0)));
+      bool moved = target->fd != t.tfd || target->pid != file.pid;
+      tfd.set_pos(moved ? kMoved | uint64_t{ctx.file_id_of(*target)} << 32 | static_cast<uint32_t>(t.tfd)
+                        : static_cast<uint64_t>(t.pos.value_or(0)));
     }
   }
 
@@ -79,43 +84,52 @@ class Epoll final : public Kind {
     UniqueFd fd(::epoll_create1(EPOLL_CLOEXEC));
     if (!fd) throw_errno(Failure::environment, object, "epoll_create1 failed", errno);
     set_status_flags(fd.get(), entry.epfd().flags(), object);
+    pending_.push_back(&entry);
     ctx.provide(entry.id(), std::move(fd));
   }
 
-  bool needs_task(const pb::file_entry& entry) const override { return entry.epfd().tfd_size() > 0; }
+  /// Registers what the engine has open. What the tasks open themselves is left to them.
+  void finish_restore(RestoreContext& ctx) override {
+    Tables tables;
+    for (const pb::file_entry* entry : pending_) {
+      if (entry->epfd().tfd_size() == 0) continue;
+      const auto* table = tables.first_with(entry->id(), ctx);
+      if (!table) continue;  // in flight in a socket: nobody can wait on it before it is received
+      register_all(*entry, *table, ctx);
+    }
+  }
+
+  bool needs_task(const pb::file_entry& entry) const override { return left_.count(entry.id()) > 0; }
 
   void emit(const pb::file_entry& entry, TaskStage& stage) override {
-    std::set<uint32_t> done;
-    for (const auto& t : entry.epfd().tfd()) {
-      bool known =
-          std::any_of(stage.table.begin(), stage.table.end(), [&](const auto& f) { return f.fd() == t.tfd(); });
-      if (!known)
-        throw Error(Failure::image, image_object(name(), entry.id()),
-                    format("watches descriptor %u, which pid %d does not have", t.tfd(), stage.pid.value));
-      add(t, !done.insert(t.tfd()).second, stage);
+    for (const pb::eventpoll_tfd_entry& t : left_.at(entry.id())) {
+      epoll_event event{};
+      event.events = t.events();
+      event.data.u64 = t.data();
+      stage.program.call(SYS_epoll_ctl, stage.fd, EPOLL_CTL_ADD, t.tfd(), stage.arena.put(event));
+      stage.program.note(format("fd %d: epoll watches fd %u", stage.fd, t.tfd()));
     }
   }
 
  private:
-  static void add(const pb::eventpoll_tfd_entry& t, bool again, TaskStage& stage) {
-    Program& p = stage.program;
-    epoll_event event{};
-    event.events = t.events();
-    event.data.u64 = t.data();
-    RemoteAddr at = stage.arena.put(event);
-    if (!again) {
-      p.call(SYS_epoll_ctl, stage.fd, EPOLL_CTL_ADD, t.tfd(), at);
-      p.note(format("fd %d: epoll watches fd %u", stage.fd, t.tfd()));
-      return;
+  void register_all(const pb::file_entry& entry, const std::vector<pb::fdinfo_entry>& table, RestoreContext& ctx) {
+    std::string object = image_object(name(), entry.id());
+    std::map<uint32_t, uint32_t> ids;
+    for (const auto& f : table) ids[f.fd()] = f.id();
+    std::vector<EpollAdd> adds;
+    for (const auto& t : entry.epfd().tfd()) {
+      bool moved = t.pos() & kMoved;
+      auto at = ids.find(t.tfd());
+      if (!moved && at == ids.end())
+        throw Error(Failure::image, object, format("watches descriptor %u, which its process does not have", t.tfd()));
+      int fd = ctx.fd_of(moved ? static_cast<uint32_t>(t.pos() >> 32) & 0x7fffffffu : at->second);
+      if (::fcntl(fd, F_GETFL) & O_PATH) {  // a placeholder
+        left_[entry.id()].push_back(t);
+        continue;
+      }
+      adds.push_back({fd, static_cast<int>(moved ? static_cast<uint32_t>(t.pos()) : t.tfd()), t.events(), t.data()});
     }
-    // the same file a second time: through a number of its own, which is closed again
-    const int spare = lowest_free(stage.table);
-    p.call(SYS_dup3, t.tfd(), spare, O_CLOEXEC);
-    p.note(format("fd %d: duplicate of fd %u to watch", stage.fd, t.tfd()));
-    p.call(SYS_epoll_ctl, stage.fd, EPOLL_CTL_ADD, spare, at);
-    p.note(format("fd %d: epoll watches a closed duplicate of fd %u", stage.fd, t.tfd()));
-    p.call(SYS_close, spare);
-    p.note(format("fd %d: spare number", spare));
+    add_to_epoll(ctx.fd_of(entry.id()), adds, object);
   }
 
   /// Descriptors of one task by inode; made once for the task that was asked last.
@@ -136,11 +150,18 @@ class Epoll final : public Kind {
       if (f->fd == t.tfd && same_target(*f, epoll, static_cast<uint32_t>(t.tfd), nth)) return f;
     for (const OpenFile* f : list)
       if (f->fd != t.tfd && same_target(*f, epoll, static_cast<uint32_t>(t.tfd), nth)) return f;
+    // added by another process that shares the epoll
+    for (const OpenFile& f : ctx.all_open_files())
+      if (f.pid != epoll.pid && f.fd >= 0 && f.st.st_ino == t.ino && f.st.st_dev == device(t.sdev) &&
+          same_target(f, epoll, static_cast<uint32_t>(t.tfd), nth))
+        return &f;
     return nullptr;
   }
 
   HostPid indexed_;
   std::map<std::pair<dev_t, ino_t>, std::vector<const OpenFile*>> index_;
+  std::vector<const pb::file_entry*> pending_;
+  std::map<uint32_t, std::vector<pb::eventpoll_tfd_entry>> left_;
 };
 
 }  // namespace

@@ -63,7 +63,8 @@ class Tty final : public Kind {
   /// The pty of the tree that is this session's controlling terminal.
   const pb::tty_info_entry* terminal_of_session(uint32_t sid, RestoreContext& ctx);
   Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
-  UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object);
+  void take_foreground(TaskStage& stage);
+  UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object, RestoreContext& ctx);
 
   std::map<uint32_t, bool> dumped_;      ///< info id -> written
   std::map<uint32_t, Pending> pending_;  ///< info id -> who must be explained at the end
@@ -72,6 +73,8 @@ class Tty final : public Kind {
   std::map<uint32_t, pb::tty_info_entry> infos_;
   bool infos_read_ = false;
   std::map<uint32_t, Pair> pairs_;
+  std::set<uint32_t> callers_;  ///< file ids that are the caller's terminal
+  uint32_t foreground_ = 0;     ///< group to put into its foreground
 };
 
 }  // namespace nsr

@@ -18,6 +18,7 @@
 #include "engine/files/in_task.h"
 #include "engine/files/tty.h"
 #include "engine/images/image_dir.h"
+#include "pstree.pb.h"
 
 namespace nsr {
 namespace {
@@ -91,6 +92,11 @@ UniqueFd master_with_index(uint32_t index, const std::string& object) {
   }
   throw Error(Failure::environment, object, format("pseudo-terminal /dev/pts/%u is in use on this host", index),
               "restore where that number is free, or in a mount namespace with its own /dev/pts");
+}
+
+uint32_t root_group(RestoreContext& ctx) {
+  auto tree = ctx.images().all<pb::pstree_entry>(Img::pstree);
+  return tree.empty() ? 0 : tree[0].pgid();
 }
 
 bool is_master(const pb::tty_info_entry& info) { return major(info.rdev()) == 5 && minor(info.rdev()) == 2; }
@@ -168,20 +174,28 @@ Tty::Pair& Tty::pair_of(const pb::tty_info_entry& info, const std::string& objec
   return pair;
 }
 
-/// The terminal of whoever started the restore.
-UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object) {
+/// The terminal of whoever started the restore: the very description, as a job of a shell has it, where one fits.
+UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object,
+                           RestoreContext& ctx) {
   UniqueFd fd;
+  int terminal = -1;
   for (int std_fd : {0, 1, 2}) {
-    if (fd || !::isatty(std_fd)) continue;
-    fd = close_on_exec(::open(format("/proc/self/fd/%d", std_fd).c_str(), reopen_flags(flags)));
-    if (!fd) fd = duplicate(std_fd, object);
+    if (!::isatty(std_fd)) continue;
+    terminal = std_fd;
+    int now = ::fcntl(std_fd, F_GETFL);
+    if (!fd && now >= 0 && ((static_cast<uint32_t>(now) ^ flags) & ~static_cast<uint32_t>(O_CLOEXEC)) == 0)
+      fd = duplicate(std_fd, object);
   }
-  if (!fd) fd = close_on_exec(::open("/dev/tty", reopen_flags(flags)));
+  std::string path = terminal < 0 ? "/dev/tty" : format("/proc/self/fd/%d", terminal);
+  if (!fd) fd = close_on_exec(::open(path.c_str(), reopen_flags(flags)));
   if (!fd)
     throw_errno(Failure::environment, object, "there is no terminal to restore it on", errno,
                 "start the restore from a terminal");
   if (!apply_settings(fd.get(), info))
     log.warn("%s: not all settings of the terminal could be set: %m", object.c_str());
+  // what runs in the background does not take the terminal; a dump from the same terminal saw itself in the foreground
+  if (pid_t group = ::tcgetpgrp(fd.get()); group >= 0 && group == ::getpgrp())
+    foreground_ = info.pgrp() != 0 ? info.pgrp() : root_group(ctx);
   return fd;
 }
 
@@ -213,7 +227,8 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
     if (!ctx.options().shell_job)
       throw Error(Failure::environment, object, "its other side was outside of the tree at the dump",
                   "use --shell-job, or --inherit-fd 'fd[N]:" + key + "'");
-    ctx.provide(entry.id(), open_callers(info, flags, object));
+    callers_.insert(entry.id());
+    ctx.provide(entry.id(), open_callers(info, flags, object, ctx));
     return;
   }
   Pair& pair = pair_of(info, object, ctx);
@@ -251,8 +266,26 @@ void Tty::finish_restore(RestoreContext&) {
   }
 }
 
+/// The first task with the caller's terminal puts the recorded group into its foreground.
+void Tty::take_foreground(TaskStage& stage) {
+  if (foreground_ == 0) return;
+  auto f = std::find_if(stage.table.begin(), stage.table.end(), [&](const auto& e) { return callers_.count(e.id()); });
+  if (f == stage.table.end()) return;
+  Program& p = stage.program;
+  uint64_t ttou = 1ull << (SIGTTOU - 1);
+  RemoteAddr old = stage.arena.alloc(sizeof ttou);
+  p.call(SYS_rt_sigprocmask, SIG_BLOCK, stage.arena.put(ttou), old, sizeof ttou);
+  p.note("SIGTTOU blocked");
+  p.allow(SYS_ioctl, f->fd(), TIOCSPGRP, stage.arena.put(static_cast<int32_t>(foreground_)));
+  p.note(format("fd %u: foreground group %u", f->fd(), foreground_));
+  p.call(SYS_rt_sigprocmask, SIG_SETMASK, old, 0, sizeof ttou);
+  p.note("signal mask as before");
+  foreground_ = 0;
+}
+
 /// The leader of a session takes its terminal; it may have no descriptor of it, so it opens one.
 void Tty::emit_task(TaskStage& stage) {
+  take_foreground(stage);
   for (const auto& [index, pair] : pairs_) {
     if (pair.info.sid() == 0 || static_cast<int32_t>(pair.info.sid()) != stage.pid.value) continue;
     Program& p = stage.program;

@@ -52,6 +52,7 @@ def serve(slave, requests, answers):
     with os.fdopen(requests, "r") as lines:
         for line in lines:
             argv, cwd, env, wait = json.loads(line)
+            before = os.tcgetpgrp(slave)
             value = pid = start(slave, argv, cwd, env)
             if wait:
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
@@ -59,7 +60,17 @@ def serve(slave, requests, answers):
                     signal.sigwait([signal.SIGCHLD])
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
                 value = os.waitstatus_to_exitcode(statuses[pid])
+                foreground(slave, before)
             os.write(answers, f"{value}\n".encode())
+
+
+def foreground(slave, group):
+    """What the user's fg does for a job that is still there when a command has ended."""
+    try:
+        os.killpg(group, 0)
+        os.tcsetpgrp(slave, group)
+    except (ProcessLookupError, PermissionError, OverflowError):
+        pass
 
 
 def start(slave, argv, cwd, env):

@@ -5,8 +5,10 @@
 
 #include <set>
 
+#include "core.pb.h"
 #include "engine/files/kinds.h"
 #include "fake_contexts.h"
+#include "pstree.pb.h"
 
 namespace nsr::fake {
 
@@ -79,6 +81,7 @@ class RoundTrip {
       FilesDump dump(dir.path, dumping, dump_options);
       ids = dump.run(fds);
       entries = dump.entries;
+      write_table(dump.images(), fds);
     }
     kinds = kinds_of(makers...);
     restore = std::make_unique<Restore>(dir.path, kinds, restore_options);
@@ -133,6 +136,24 @@ class RoundTrip {
       pb::fdinfo_entry f;
       f.set_fd(fd);
       table.push_back(f);
+    }
+  }
+
+  /// What kinds look up about the one task: its place in the tree and its descriptor table.
+  void write_table(ImageDir& images, const std::vector<int>& fds) {
+    pb::pstree_entry task;
+    task.set_pid(static_cast<uint32_t>(getpid()));
+    task.set_ppid(0), task.set_pgid(static_cast<uint32_t>(getpgrp())), task.set_sid(static_cast<uint32_t>(getsid(0)));
+    task.add_threads(static_cast<uint32_t>(getpid()));
+    images.create(Img::pstree).write(task);
+    pb::task_kobj_ids_entry ids_entry;
+    ids_entry.set_vm_id(1), ids_entry.set_files_id(2), ids_entry.set_fs_id(1), ids_entry.set_sighand_id(1);
+    images.create(Img::ids, static_cast<uint64_t>(getpid())).write(ids_entry);
+    ImageWriter table = images.create(Img::fdinfo, 2);
+    for (size_t i = 0; i < fds.size(); ++i) {
+      pb::fdinfo_entry f;
+      f.set_id(ids[i]), f.set_fd(static_cast<uint32_t>(fds[i])), f.set_flags(0), f.set_type(pb::REG);
+      table.write(f);
     }
   }
 

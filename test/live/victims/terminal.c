@@ -3,6 +3,7 @@
 // engine: --shell-job
 // ignore: tgid pgid sid$
 // ignore: status NSsid$
+// ignore: ids$
 #include <sys/ioctl.h>
 #include <termios.h>
 
