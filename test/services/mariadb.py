@@ -1,0 +1,42 @@
+import subprocess
+
+from service import Service
+from wire import Mysql
+
+
+class Subject(Service):
+    """MariaDB with its default settings (io_uring or AIO, as it finds)."""
+    user = "mysql"
+    needs = ["mariadbd", "mariadb-install-db"]
+    options = ["--tcp-established", "--file-locks"]
+    errors = r"\[ERROR\]|signal \d+"
+    timeout = 60.0
+    copies = False  # the data directory is locked by its owner
+
+    def prepare(self):
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--user=mysql", "--datadir=" + self.path("data"),
+                        "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, stdout=subprocess.DEVNULL)
+
+    def argv(self):
+        return ["mariadbd", "--no-defaults", "--datadir=" + self.path("data"), "--socket=" + self.path("sock"),
+                "--pid-file=" + self.path("pid"), "--bind-address=127.0.0.1", f"--port={self.port}"]
+
+    def ask(self):
+        m = Mysql(self.port)
+        assert m("select 1") == [["1"]]
+        m.close()
+
+    def load(self):
+        m = Mysql(self.port)
+        m("create database test")
+        m("create table test.t(n int primary key, s text) engine=innodb")
+        for i in range(100):
+            m(f"insert into test.t values ({i}, 'x{i}')")
+        m.close()
+
+    def check(self, generation):
+        m = Mysql(self.port)
+        assert m("select count(*) from test.t where n < 100") == [["100"]]
+        m(f"insert into test.t values ({100 + generation}, 'after')")
+        assert m("select s from test.t where n = 42") == [["x42"]]
+        m.close()

@@ -1,0 +1,49 @@
+import os
+import signal
+
+from service import Service
+from wire import http
+
+CONFIG = """user www-data;
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log;
+events {{ worker_connections 768; }}
+http {{
+  sendfile on;
+  tcp_nopush on;
+  types_hash_max_size 2048;
+  include /etc/nginx/mime.types;
+  access_log {dir}/access.log;
+  gzip on;
+  server {{ listen 127.0.0.1:{port}; root {dir}/www; }}
+}}
+"""
+
+
+class Subject(Service):
+    """The master runs as root, its workers as www-data."""
+    needs = ["nginx"]
+    options = ["--tcp-established"]
+    logs = ["output", "error.log"]
+    stop_signal = signal.SIGQUIT
+
+    def prepare(self):
+        self.write("nginx.conf", CONFIG.format(dir=self.directory, port=self.port))
+        os.mkdir(self.path("www"))
+        self.write("www/index.html", "hello\n")
+
+    def argv(self):
+        return ["nginx", "-c", self.path("nginx.conf"), "-g", "daemon off;"]
+
+    def ask(self):
+        assert http(self.port) == (200, b"hello\n")
+
+    def check(self, generation):
+        self.write("www/new.html", f"generation {generation}\n")
+        for _ in range(20):  # both workers get some
+            assert http(self.port, "/new.html") == (200, f"generation {generation}\n".encode())
+        with open(self.path("access.log")) as f:
+            assert "/new.html" in f.read()
+        os.kill(self.root, signal.SIGHUP)  # the master replaces its workers
+        self.ask()

@@ -1,0 +1,33 @@
+from service import Service
+from wire import Redis
+
+
+class Subject(Service):
+    user = "redis"
+    needs = ["redis-server"]
+    options = ["--tcp-established"]
+
+    def argv(self):
+        return ["redis-server", "--port", str(self.port), "--dir", self.directory]
+
+    def ask(self):
+        r = Redis(self.port)
+        try:
+            assert r("PING") == b"PONG"
+        finally:
+            r.close()
+
+    def load(self):
+        r = Redis(self.port)
+        for i in range(100):
+            assert r("SET", f"key{i}", "v" * i) == b"OK"
+        assert r("INCR", "count") == 1
+        r.close()
+
+    def check(self, generation):
+        r = Redis(self.port)
+        assert r("DBSIZE") == 101
+        assert r("GET", "key42") == b"v" * 42
+        assert r("INCR", "count") == generation + 1
+        assert r("SAVE") == b"OK"
+        r.close()
