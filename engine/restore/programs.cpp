@@ -14,6 +14,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/descriptors/moves.h"
 #include "engine/memory/vma.h"
 #include "engine/memory/vma_restore.h"
 #include "engine/process/restore_state.h"
@@ -189,13 +190,21 @@ class Builder {
   }
 
   void build_table(const ImageTask& t, Program& p) {
-    unsigned base = static_cast<unsigned>(files_.base());
-    p.call(SYS_close_range, 0, base - 1, 0);
-    for (const auto& e : t.table) {
-      p.call(SYS_dup3, files_.fd_of(e.id()), e.fd(), e.flags() & 1 ? O_CLOEXEC : 0);
-      p.note(format("descriptor %u", e.fd()));
+    std::vector<DescriptorMove> moves;
+    for (const auto& e : t.table)
+      moves.push_back({files_.fd_of(e.id()), static_cast<int>(e.fd()), (e.flags() & 1) != 0});
+    for (const DescriptorStep& s : plan_moves(moves, files_.spare())) move(s, p);
+  }
+
+  static void move(const DescriptorStep& s, Program& p) {
+    if (s.source < 0) {
+      p.call(SYS_close_range, s.target, static_cast<unsigned>(s.last), 0);
+    } else if (s.source == s.target) {
+      p.call(SYS_fcntl, s.target, F_SETFD, s.cloexec ? FD_CLOEXEC : 0);
+    } else {
+      p.call(SYS_dup3, s.source, s.target, s.cloexec ? O_CLOEXEC : 0);
     }
-    p.call(SYS_close_range, base, ~0u, 0);
+    p.note(format("descriptor %d", s.target));
   }
 
   /// What the kinds ask a task to do once the tree exists, threads (owners of files) included.

@@ -23,7 +23,7 @@ RestoreFiles::RestoreFiles(ImageDir& images, const RestoreOptions& options, cons
   for (const auto& t : set.tasks)
     for (const auto& e : t.table) {
       held_.insert(e.id());
-      base_ = std::max(base_, static_cast<int>(e.fd()) + 1);
+      numbers_.insert(static_cast<int>(e.fd()));
     }
 }
 
@@ -41,22 +41,27 @@ void RestoreFiles::open_all() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
   for (const auto* e : entries_) fd_of(e->id());
   for (auto& kind : kinds_) kind->finish_restore(*this);
-  for (auto& [id, fd] : fds_) {
-    if (fd.get() >= base_) continue;
-    int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, base_);
-    if (moved < 0)
-      throw_errno(Failure::environment, format("file %u", id), format("no descriptor number from %d on is free", base_), errno,
-                  "raise the hard limit of open files (ulimit -Hn)");
-    fd.reset(moved);
-  }
+  // held by nobody afterwards, so that the inherited table really has it free
+  UniqueFd reserve(free_number(images_.fd()));
+  spare_ = reserve.get();
   log.info("%zu open files", fds_.size());
 }
 
+/// A duplicate of fd at a number that no table has.
+int RestoreFiles::free_number(int fd) {
+  std::vector<UniqueFd> passed;
+  for (int from = 3;;) {
+    int n = ::fcntl(fd, F_DUPFD_CLOEXEC, from);
+    if (n < 0) throw_errno(Failure::environment, "engine", "no descriptor number is free", errno, "raise ulimit -Hn");
+    if (!numbers_.count(n)) return n;
+    passed.emplace_back(n);
+    from = n + 1;
+  }
+}
+
 int RestoreFiles::keep(UniqueFd fd) {
-  int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, base_);
-  if (moved < 0) throw_errno(Failure::environment, "engine", "no descriptor number is free", errno, "raise ulimit -Hn");
-  kept_.emplace_back(moved);
-  return moved;
+  kept_.push_back(std::move(fd));
+  return kept_.back().get();
 }
 
 void RestoreFiles::provide(uint32_t id, UniqueFd fd) {

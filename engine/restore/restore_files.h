@@ -20,14 +20,12 @@ class RestoreFiles final : public RestoreContext {
   /// Which kind an entry is of; throws Error(image) when none is.
   Kind& kind_of(const pb::file_entry& entry) const;
   const std::vector<std::unique_ptr<Kind>>& kinds() const { return kinds_; }
-  /// Opens everything, lets the kinds finish, then moves all descriptors to numbers from base() on, where no table of a
-  /// task has any.
+  /// Opens everything and lets the kinds finish.
   void open_all();
-  int base() const { return base_; }
-  /// A descriptor of the engine's own that tasks use too (pages images), moved behind base() as well.
+  /// A descriptor of the engine's own that tasks use too (pages images): lives as long as this.
   int keep(UniqueFd fd);
-  /// The engine closes its copies.
-  void close_all() { fds_.clear(), kept_.clear(); }
+  /// A number that no table of a task has and nothing of the engine stands at, below the limit.
+  int spare() const { return spare_; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
@@ -39,6 +37,8 @@ class RestoreFiles final : public RestoreContext {
   bool has_holder(uint32_t file_id) const override { return held_.count(file_id) > 0; }
 
  private:
+  int free_number(int fd);
+
   ImageDir& images_;
   const RestoreOptions& options_;
   const ImageSet& set_;
@@ -47,7 +47,8 @@ class RestoreFiles final : public RestoreContext {
   std::map<uint32_t, UniqueFd> fds_;
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
-  int base_ = 64;
+  std::set<int> numbers_;   ///< of all tables
+  int spare_ = -1;
 };
 
 }  // namespace nsr
