@@ -7,6 +7,8 @@ namespace nsr {
 
 int command_dump(const Options& options);
 int command_restore(const Options& options);
+/// Removes the network lock that a complete dump left for its restore (ours: unlock -D DIR).
+int command_unlock(const Options& options);
 int command_check(const Options& options);
 
 /// Parses, prepares, runs the command, reports a failure once; returns the exit status. args: without argv[0].

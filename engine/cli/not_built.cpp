@@ -10,7 +10,7 @@ namespace {
 
 constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages, Command::page_server,
                                           Command::service,  Command::swrk,       Command::dedup,
-                                          Command::cpuinfo,  Command::unlock};
+                                          Command::cpuinfo};
 
 struct Row {
   const char* option;
@@ -33,7 +33,7 @@ constexpr Row options_not_built[] = {
     {"lazy-pages", "DR"},
     {"tls", "D"},
     {"root", "R"},
-    {"network-lock", "D", "skip,none"},
+    {"network-lock", "D", "nftables,skip,none"},
     {"file-locks", "DR"},
     {"force-irmap", "D"},
     {"irmap-scan-path", "D"},

@@ -74,7 +74,7 @@ constexpr OptionSpec table[] = {
     {"skip-in-flight", 0, flag, true, files, "", "leave half-open TCP connections out"},
     {"tcp-close", 0, flag, true, files, "", "restore TCP connections closed"},
     {"network-lock", 0, value, false, files, "METHOD",
-     "hold the network by iptables, nftables or skip (default: iptables)"},
+     "hold the network by iptables, nftables or skip (default: nftables)"},
     {"link-remap", 0, flag, true, files, "", "give removed files that have other links a name again"},
     {"ghost-limit", 0, value, false, files, "SIZE",
      "largest deleted file to keep; K, M, G are understood (default: 1M)"},

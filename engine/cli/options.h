@@ -66,7 +66,7 @@ struct Options {
   RunOptions run;
   TargetOptions target;
   FileOptions files;
-  NetworkLock network_lock = NetworkLock::iptables;
+  NetworkLock network_lock = NetworkLock::nftables;
   MemoryOptions memory;
   RestoreOnlyOptions restore;
   CheckOptions check;

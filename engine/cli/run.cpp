@@ -31,6 +31,8 @@ void show(ShowOnly what) {
 
 int dispatch(const Options& options) {
   switch (options.command) {
+    case Command::unlock:
+      return command_unlock(options);
     case Command::dump:
       return command_dump(options);
     case Command::restore:

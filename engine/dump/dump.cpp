@@ -17,6 +17,7 @@
 #include "engine/memory/page_scan.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/vma.h"
+#include "engine/namespaces/network_lock.h"
 #include "engine/process/task_state.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
@@ -135,6 +136,7 @@ class Dump {
   void read_files() {
     PhaseTimer timer(log, "open files");
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
+    files_->set_connection_lock(&lock_);
     for (LiveTask& t : live_)
       if (t.entry->first_of_files) files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
     files_->dump_all();
@@ -245,10 +247,18 @@ class Dump {
     inventory.set_ns_per_id(true);
     inventory.set_lsmtype(pb::NO_LSM);
     inventory.mutable_plugins_entry();
+    if (options_.files.tcp_close) inventory.set_tcp_close(true);
+    if (lock_.active()) {
+      inventory.set_network_lock_method(static_cast<uint32_t>(options_.network_lock));
+      inventory.set_dump_criu_run_id(run_id_);
+    }
     images_.commit(inventory);
 
     switch (options_.final_state) {
       case FinalState::kill:
+        // Until the restore nobody may tell the peers that the connections are gone.
+        lock_.keep();
+        files_->before_kill();
         for (LiveTask& t : live_) t.borrowed->abandon();
         tree_->kill();
         live_.clear();
@@ -256,10 +266,12 @@ class Dump {
       case FinalState::run:
         live_.clear();
         tree_->resume();
+        lock_.release();
         break;
       case FinalState::stop:
         live_.clear();
         tree_->resume_stopped();
+        lock_.release();
         break;
     }
     write_statistics();
@@ -283,6 +295,8 @@ class Dump {
   static uint64_t number(NsPid pid) { return static_cast<uint64_t>(pid.value); }
 
   const DumpOptions& options_;
+  const std::string run_id_ = new_run_id();
+  NetworkHold lock_{options_.network_lock, run_id_};
   ImageDir images_;
   PageStore pages_;
   std::vector<std::unique_ptr<Kind>> kinds_;

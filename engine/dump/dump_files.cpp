@@ -64,6 +64,10 @@ void DumpFiles::finish() {
   w.finish();
 }
 
+void DumpFiles::before_kill() {
+  for (auto& kind : kinds_) kind->before_kill(*this);
+}
+
 uint32_t DumpFiles::id_of_descriptor(const OpenFile& f) {
   auto key = std::make_tuple(f.st.st_dev, f.st.st_ino, f.flags, f.link);
   auto [group, fresh] = same_inode_.try_emplace(key, KCMP_FILE);

@@ -28,6 +28,10 @@ class DumpFiles final : public DumpContext {
   void dump_all();
   /// Lets the kinds finish and writes files.img.
   void finish();
+  /// The images are complete and the tree is about to be killed.
+  void before_kill();
+  /// What holds live connections still; set before dump_all().
+  void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
@@ -40,6 +44,7 @@ class DumpFiles final : public DumpContext {
   const std::vector<OpenFile>& all_open_files() const override { return files_; }
   pb::fown_entry owner_of(int borrowed) const override;
   void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) override;
+  ConnectionLock* connection_lock() override { return lock_; }
 
  private:
   struct Table {
@@ -63,6 +68,7 @@ class DumpFiles final : public DumpContext {
   std::map<std::tuple<dev_t, ino_t, uint32_t, std::string>, KcmpGroups> same_inode_;
   std::map<std::tuple<dev_t, ino_t, uint32_t, std::string>, uint32_t> linked_;
   uint32_t next_id_ = 1;
+  ConnectionLock* lock_ = nullptr;
 };
 
 }  // namespace nsr

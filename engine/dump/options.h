@@ -22,7 +22,7 @@ struct DumpOptions : RunOptions {
   FileOptions files;
   bool track_mem = false;
   std::string prev_images_dir;  ///< relative to images_dir; empty = full dump
-  NetworkLock network_lock = NetworkLock::iptables;
+  NetworkLock network_lock = NetworkLock::nftables;
 };
 
 }  // namespace nsr

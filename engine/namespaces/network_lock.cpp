@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,6 +198,12 @@ void accept_mark(nl_msg* m) {
   verdict(m, NF_ACCEPT);
 }
 
+int delete_table(NftSocket& socket, const std::string& table) {
+  NftBatch batch;
+  batch.add(NFT_MSG_DELTABLE, 0, NFPROTO_INET, [&](nl_msg* m) { nla_put_string(m, NFTA_TABLE_NAME, table.c_str()); });
+  return batch.send(socket);
+}
+
 struct Hook {
   const char* chain;
   uint32_t hook;
@@ -217,14 +224,28 @@ struct NetworkHold::Held {
   bool all = false;
 };
 
-std::string lock_table(const std::string& run_id, bool kept) { return "nsr-" + run_id + (kept ? "" : "-live"); }
+std::string new_run_id() {
+  uint8_t b[16] = {};
+  if (getrandom(b, sizeof b, 0) != sizeof b) throw_errno(Failure::environment, "run id", "getrandom", errno);
+  b[6] = static_cast<uint8_t>((b[6] & 0x0f) | 0x40);  // version 4
+  b[8] = static_cast<uint8_t>((b[8] & 0x3f) | 0x80);
+  std::string text;
+  for (size_t i = 0; i < sizeof b; i++) text += format(i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+  return text;
+}
 
-NetworkHold::NetworkHold(NetworkLock method, std::string run_id) : method_(method), run_id_(std::move(run_id)) {}
+std::string kept_lock_table(const std::string& run_id) { return "nsr-" + run_id; }
 
-NetworkHold::~NetworkHold() = default;
+NetworkHold::NetworkHold(NetworkLock method, std::string run_id) : method_(method), run_id_(std::move(run_id)) {
+  // Restores of the same images may run side by side.
+  uint32_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != sizeof number) number = static_cast<uint32_t>(getpid());
+  live_table_ = format("nsr-%s-live-%08x", run_id_.c_str(), number);
+}
 
-void NetworkHold::add_table(Held& held, bool owned) {
-  const std::string table = lock_table(run_id_, !owned);
+NetworkHold::~NetworkHold() { release(); }
+
+void NetworkHold::add_table(Held& held, const std::string& table, bool owned) {
   NftBatch batch;
   add_table_message(batch, table, owned ? NFT_TABLE_F_OWNER : 0);
   add_set(batch, table, kV4, 1);
@@ -269,11 +290,11 @@ void NetworkHold::hold(std::span<const Connection> connections, int socket) {
     held->socket = std::make_unique<NftSocket>();
     held->v4 = std::move(v4);
     held->v6 = std::move(v6);
-    add_table(*held, true);
+    add_table(*held, live_table_, true);
   } else {
     NftBatch batch;
-    add_elements(batch, lock_table(run_id_, false), kV4, v4);
-    add_elements(batch, lock_table(run_id_, false), kV6, v6);
+    add_elements(batch, live_table_, kV4, v4);
+    add_elements(batch, live_table_, kV6, v6);
     if (const int error = batch.send(*held->socket)) fail("adding connections to the firewall table", error);
     held->v4.insert(held->v4.end(), v4.begin(), v4.end());
     held->v6.insert(held->v6.end(), v6.begin(), v6.end());
@@ -290,7 +311,7 @@ void NetworkHold::hold_all(int namespace_fd) {
   held->all = true;
   InNetworkNamespace there(held->net);
   held->socket = std::make_unique<NftSocket>();
-  add_table(*held, true);
+  add_table(*held, live_table_, true);
   held_[st.st_ino] = std::move(held);
 }
 
@@ -298,19 +319,21 @@ void NetworkHold::keep() {
   for (auto& [net, held] : held_) {
     InNetworkNamespace there(held->net);
     remove_kept_lock(run_id_);
-    add_table(*held, false);
+    add_table(*held, kept_lock_table(run_id_), false);
   }
+  release();
+}
+
+void NetworkHold::release() noexcept {
+  // Closing the socket would do, but a child of ours may still have a copy of it.
+  for (auto& [net, held] : held_)
+    if (held && held->socket) delete_table(*held->socket, live_table_);
   held_.clear();
 }
 
-void NetworkHold::release() noexcept { held_.clear(); }
-
 bool remove_kept_lock(const std::string& run_id) {
   NftSocket socket;
-  NftBatch batch;
-  batch.add(NFT_MSG_DELTABLE, 0, NFPROTO_INET,
-            [&](nl_msg* m) { nla_put_string(m, NFTA_TABLE_NAME, lock_table(run_id, true).c_str()); });
-  const int error = batch.send(socket);
+  const int error = delete_table(socket, kept_lock_table(run_id));
   if (error == ENOENT) return false;
   if (error != 0) fail("removing the firewall table of an earlier run", error);
   return true;

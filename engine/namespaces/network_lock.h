@@ -37,15 +37,17 @@ class NetworkHold : public ConnectionLock {
 
  private:
   struct Held;
-  void add_table(Held& held, bool owned);
+  void add_table(Held& held, const std::string& table, bool owned);
 
   NetworkLock method_;
-  std::string run_id_;
+  std::string run_id_, live_table_;
   std::map<uint64_t, std::unique_ptr<Held>> held_;  ///< by inode of the network namespace
 };
 
-/// Name of the table of a run; no user has such a name.
-std::string lock_table(const std::string& run_id, bool kept);
+/// A random UUID in its text form, for the inventory.
+std::string new_run_id();
+/// Name of the table that keep() of a run leaves; no user has such a name.
+std::string kept_lock_table(const std::string& run_id);
 /// Removes what keep() of that run left in the calling thread's network namespace (after a restore, or `unlock -D`).
 /// False when there was nothing. Throws Error(environment).
 bool remove_kept_lock(const std::string& run_id);

@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/namespaces/network_lock.h"
 #include "engine/restore/executor.h"
 #include "engine/restore/plan_text.h"
 #include "stats.pb.h"
@@ -40,6 +42,8 @@ class Restore {
       plan_ = plan_tree(*set_, options_.files.shell_job);
     }
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
+    lock_.emplace(kept_method(), set_->inventory.dump_criu_run_id());
+    files_->set_connection_lock(&*lock_);
     if (options_.plan) {
       std::fputs(plan_text(*set_, plan_, *files_).c_str(), stdout);
       return 0;
@@ -100,6 +104,7 @@ class Restore {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;
     }
+    open_network();
   }
 
   /// docs/launcher.md: the launcher writes pid files and lends the terminal before the tree runs, or gives up.
@@ -111,6 +116,28 @@ class Restore {
         n = ::read(options_.launcher_fd, &go, 1);
       } while (n < 0 && errno == EINTR);
     if (n != 1) throw Error(Failure::environment, "ns-restore", "it gave up before the tree was released");
+  }
+
+  /// The images say how the network was held; the restore holds it in the same way.
+  NetworkLock kept_method() const {
+    const pb::inventory_entry& i = set_->inventory;
+    return i.has_network_lock_method() && i.network_lock_method() == static_cast<uint32_t>(NetworkLock::skip)
+               ? NetworkLock::skip
+               : NetworkLock::nftables;
+  }
+
+  /// The tree answers for its connections itself from here on.
+  void open_network() {
+    const bool held = lock_->active();
+    lock_->release();
+    files_->after_release();
+    if (!held || !set_->inventory.has_dump_criu_run_id()) return;
+    try {
+      remove_kept_lock(set_->inventory.dump_criu_run_id());
+    } catch (const Error& e) {
+      // The tree runs and can not be called back; it waits for its network.
+      log.error("%s; run ns-engine unlock -D %s", e.what(), images_.path().c_str());
+    }
   }
 
   void write_pidfile() {
@@ -148,6 +175,7 @@ class Restore {
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::unique_ptr<ImageSet> set_;
   TreePlan plan_;
+  std::optional<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;
   std::map<int, int> pages_fd_;
   HostPid root_;

@@ -39,7 +39,7 @@ void RestoreFiles::open_all() {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  for (const auto* e : entries_) fd_of(e->id());
+  for (const auto* e : entries_) open_once(*e);
   for (auto& kind : kinds_) kind->finish_restore(*this);
   // held by nobody afterwards, so that the inherited table really has it free
   UniqueFd reserve(free_number(images_.fd()));
@@ -69,17 +69,29 @@ void RestoreFiles::provide(uint32_t id, UniqueFd fd) {
     throw Error(Failure::internal, format("file %u", id), "it was provided twice");
 }
 
+void RestoreFiles::after_release() {
+  for (auto& kind : kinds_) kind->after_release();
+}
+
+void RestoreFiles::open_once(const pb::file_entry& e) {
+  if (fds_.count(e.id())) return;
+  if (!opening_.insert(e.id()).second) throw Error(Failure::image, format("file %u", e.id()), "it refers to itself");
+  kind_of(e).open(e, *this);
+  opening_.erase(e.id());
+  // An entry may stand for something outside the tree, which only has a name.
+  if (!fds_.count(e.id()) && has_holder(e.id()))
+    throw Error(Failure::internal, format("file %u", e.id()), format("the kind %s did not open it", kind_of(e).name()));
+}
+
 int RestoreFiles::fd_of(uint32_t id) {
   auto it = fds_.find(id);
   if (it != fds_.end()) return it->second.get();
   const pb::file_entry* e = entry(id);
   if (!e) throw Error(Failure::image, format("file %u", id), "files.img has no such entry");
-  if (!opening_.insert(id).second) throw Error(Failure::image, format("file %u", id), "it refers to itself");
-  kind_of(*e).open(*e, *this);
-  opening_.erase(id);
+  open_once(*e);
   it = fds_.find(id);
   if (it == fds_.end())
-    throw Error(Failure::internal, format("file %u", id), format("the kind %s did not open it", kind_of(*e).name()));
+    throw Error(Failure::image, format("file %u", id), "it stands for something outside the tree, but the tree uses it");
   return it->second.get();
 }
 

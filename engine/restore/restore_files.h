@@ -26,6 +26,9 @@ class RestoreFiles final : public RestoreContext {
   int keep(UniqueFd fd);
   /// A number that no table of a task has and nothing of the engine stands at, below the limit.
   int spare() const { return spare_; }
+  /// The tree runs and the network is open again.
+  void after_release();
+  void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
@@ -35,9 +38,11 @@ class RestoreFiles final : public RestoreContext {
   const std::vector<const pb::file_entry*>& entries() const override { return entries_; }
   void fill_shared_memory(uint64_t shmid, int fd) override;
   bool has_holder(uint32_t file_id) const override { return held_.count(file_id) > 0; }
+  ConnectionLock* connection_lock() override { return lock_; }
 
  private:
   int free_number(int fd);
+  void open_once(const pb::file_entry& entry);
 
   ImageDir& images_;
   const RestoreOptions& options_;
@@ -49,6 +54,7 @@ class RestoreFiles final : public RestoreContext {
   std::set<uint32_t> held_, opening_;
   std::set<int> numbers_;   ///< of all tables
   int spare_ = -1;
+  ConnectionLock* lock_ = nullptr;
 };
 
 }  // namespace nsr

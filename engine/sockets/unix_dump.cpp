@@ -148,7 +148,7 @@ void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_ent
                              DumpContext& ctx, const std::string& object) {
   if (sk.type() != SOCK_DGRAM && sk.state() != kUnixEstablished) return;
   bool told = false;
-  for (const UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), object)) {
+  for (UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), object)) {
     pb::sk_packet_entry record;
     record.set_id_for(sk.id());
     record.set_length(static_cast<uint32_t>(packet.data.size()));
@@ -156,8 +156,10 @@ void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_ent
     if (!packet.rights.empty()) {
       auto& scm = *record.add_scm();
       scm.set_type(kScmRights);
-      for (const UniqueFd& right : packet.rights)
+      for (UniqueFd& right : packet.rights) {
         scm.add_rights(ctx.file_id_of(*look_at(HostPid(getpid()), NsPid(getpid()), right.get())));
+        in_flight_.push_back(std::move(right));
+      }
     }
     ImageWriter& image = ctx.images().append(Img::sk_queues);
     image.write(record);

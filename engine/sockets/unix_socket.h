@@ -61,6 +61,7 @@ class UnixKind : public Kind {
   std::map<uint64_t, Table> tables_;
   std::unordered_set<uint32_t> dumped_, external_;
   std::vector<Peer> peers_;
+  std::vector<UniqueFd> in_flight_;  ///< ours of what waits in queues: files are told apart by them until the end
   std::vector<std::pair<uint32_t, std::string>> pending_;  ///< clients in backlogs, with their listener
   std::map<int, UniqueFd> fresh_;
 

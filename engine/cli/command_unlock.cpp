@@ -1,0 +1,20 @@
+#include "engine/base/log.h"
+#include "engine/cli/commands.h"
+#include "engine/images/image_dir.h"
+#include "engine/namespaces/network_lock.h"
+#include "inventory.pb.h"
+
+namespace nsr {
+namespace {
+const Logger log("unlock");
+}
+
+int command_unlock(const Options& options) {
+  const ImageDir images(options.run.images_dir);
+  const auto inventory = images.one<pb::inventory_entry>(Img::inventory);
+  if (!inventory.has_dump_criu_run_id() || !remove_kept_lock(inventory.dump_criu_run_id()))
+    log.info("these images hold no connection still");
+  return 0;
+}
+
+}  // namespace nsr
