@@ -79,8 +79,12 @@ class Dump {
  private:
   void check_target() {
     HostPid root = options_.root_pid;
+    if (read_link("/proc/self") != format("%d", ::getpid()))
+      throw Error(Failure::environment, "/proc", "it is missing or shows another pid namespace than the engine's",
+                  "mount it: unshare -m sh -c 'mount -t proc proc /proc; ns-engine dump ...'");
     if (!procfs::ProcDir::try_open(root))
-      throw Error(Failure::target, format("pid %d", root.value), "there is no such process", "check the number given with -t");
+      throw Error(Failure::target, format("pid %d", root.value), "there is no such process",
+                  "check the number given with -t");
     for (int pid = ::getpid(); pid > 0;) {
       if (pid == root.value)
         throw Error(Failure::target, format("pid %d", root.value), "the engine itself runs inside this tree",
@@ -100,7 +104,8 @@ class Dump {
     Waits::block_sigchld();
     auto begin = Clock::now();
     frozen_at_ = begin;
-    Deadline deadline = options_.timeout_seconds ? Deadline::after(std::chrono::seconds(options_.timeout_seconds)) : Deadline::never();
+    Deadline deadline =
+        options_.timeout_seconds ? Deadline::after(std::chrono::seconds(options_.timeout_seconds)) : Deadline::never();
     tree_.emplace(FrozenTree::freeze(options_.root_pid, deadline));
     stats_.mutable_dump()->set_freezing_time(micros(begin, Clock::now()));
     pids_.emplace(*tree_);
@@ -112,7 +117,8 @@ class Dump {
       FrozenTask& t = tree_->tasks()[i];
       if (t.zombie) continue;
       if (t.dead_leader)
-        throw Error(Failure::unsupported, format("pid %d", t.pid.value), "its first thread has exited while others live on");
+        throw Error(Failure::unsupported, format("pid %d", t.pid.value),
+                    "its first thread has exited while others live on");
       LiveTask live;
       live.frozen = &t;
       live.entry = &entries_[i];
@@ -125,7 +131,8 @@ class Dump {
     for (LiveTask& t : live_) {
       TaskStateReader reader(*t.frozen, *pids_);
       size_t threads = t.frozen->threads.size();
-      t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, TaskStateReader::arena_size(threads, reader.timer_count()));
+      t.borrowed =
+          std::make_unique<BorrowedTask>(*t.frozen, TaskStateReader::arena_size(threads, reader.timer_count()));
       std::vector<Program> programs;
       reader.add_programs(programs, t.borrowed->arena());
       t.borrowed->run(programs);
@@ -138,7 +145,8 @@ class Dump {
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
     for (LiveTask& t : live_)
-      if (t.entry->first_of_files) files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
+      if (t.entry->first_of_files)
+        files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
     files_->dump_all();
     for (LiveTask& t : live_) write_fs(t);
   }
@@ -202,7 +210,9 @@ class Dump {
     }
     mm.set_dumpable(t.memory.dumpable);
     if (t.memory.thp_disabled) mm.set_thp_disabled(true);
-    for (auto& v : collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_).entries) mm.add_vmas()->Swap(&v);
+    for (auto& v :
+         collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_).entries)
+      mm.add_vmas()->Swap(&v);
   }
 
   void write_images() {

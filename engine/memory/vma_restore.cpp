@@ -62,22 +62,29 @@ void move(Program& p, uint64_t from, uint64_t n, uint64_t to) {
 
 }  // namespace
 
-std::vector<procfs::MapsEntry> own_vdso() {
-  std::vector<procfs::MapsEntry> out;
-  for (auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) {
-    auto kind = procfs::naming(m);
-    if (kind == procfs::VmaNaming::vdso || kind == procfs::VmaNaming::vvar) out.push_back(std::move(m));
-  }
-  return out;
+const std::vector<procfs::MapsEntry>& own_vdso() {
+  // Read once: it does not move, and /proc may show another pid namespace later (a restored root that is pid 1).
+  static const std::vector<procfs::MapsEntry> found = [] {
+    std::vector<procfs::MapsEntry> out;
+    for (auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) {
+      auto kind = procfs::naming(m);
+      if (kind == procfs::VmaNaming::vdso || kind == procfs::VmaNaming::vvar) out.push_back(std::move(m));
+    }
+    return out;
+  }();
+  return found;
 }
 
 RemoteAddr syscall_insn_of(const pb::mm_entry& mm) {
-  for (const auto& m : own_vdso()) {
-    if (procfs::naming(m) != procfs::VmaNaming::vdso) continue;
-    auto at = arch::find_syscall_insn({reinterpret_cast<const std::byte*>(m.start), m.length()});
-    for (const auto& v : mm.vmas())
-      if (at && (v.status() & kVmaVdso)) return RemoteAddr(v.start() + *at);
-  }
+  static const std::optional<size_t> at = [] {
+    for (const auto& m : own_vdso())
+      if (procfs::naming(m) == procfs::VmaNaming::vdso)
+        return std::optional<size_t>(
+            arch::find_syscall_insn({reinterpret_cast<const std::byte*>(m.start), m.length()}));
+    return std::optional<size_t>();
+  }();
+  for (const auto& v : mm.vmas())
+    if (at && (v.status() & kVmaVdso)) return RemoteAddr(v.start() + *at);
   return RemoteAddr(0);
 }
 
@@ -121,7 +128,8 @@ void emit_vmas(const pb::mm_entry& mm, const std::vector<PageLoad>& pages, int p
     uint32_t prot = v.prot() | (filled[static_cast<size_t>(i)] ? PROT_WRITE : 0);
     p.call(SYS_mmap, v.start(), v.end() - v.start(), prot, flags,
            has_file ? fd_of(static_cast<uint32_t>(v.shmid())) : -1, has_file ? v.pgoff() : 0);
-    p.note(format("map %llx-%llx", static_cast<unsigned long long>(v.start()), static_cast<unsigned long long>(v.end())));
+    p.note(
+        format("map %llx-%llx", static_cast<unsigned long long>(v.start()), static_cast<unsigned long long>(v.end())));
     for (int advice = 0; advice < 64; advice++)
       if (v.madv() >> advice & 1) p.call(SYS_madvise, v.start(), v.end() - v.start(), advice);
   }
@@ -158,9 +166,9 @@ void emit_mm(const pb::mm_entry& mm, int exe_fd, Program& p, Arena& arena) {
     uint32_t auxv_size;
     int32_t exe_fd;
   } map{};
-  const uint64_t fields[11] = {mm.mm_start_code(), mm.mm_end_code(),    mm.mm_start_data(), mm.mm_end_data(),
-                               mm.mm_start_brk(),  mm.mm_brk(),         mm.mm_start_stack(), mm.mm_arg_start(),
-                               mm.mm_arg_end(),    mm.mm_env_start(),   mm.mm_env_end()};
+  const uint64_t fields[11] = {mm.mm_start_code(), mm.mm_end_code(),  mm.mm_start_data(),  mm.mm_end_data(),
+                               mm.mm_start_brk(),  mm.mm_brk(),       mm.mm_start_stack(), mm.mm_arg_start(),
+                               mm.mm_arg_end(),    mm.mm_env_start(), mm.mm_env_end()};
   std::copy(std::begin(fields), std::end(fields), map.field);
   std::vector<uint64_t> auxv(mm.mm_saved_auxv().begin(), mm.mm_saved_auxv().end());
   map.auxv = arena.put(auxv.data(), auxv.size() * 8).value;
@@ -175,7 +183,8 @@ size_t memory_arena_size(const pb::mm_entry& mm, size_t page_loads) {
   size_t records = 16;
   for (const auto& v : mm.vmas()) records += 3 + static_cast<size_t>(__builtin_popcountll(v.madv()));
   records += page_loads / kMaxIov + 2 + page_loads;
-  return records * sizeof(Record) + page_loads * sizeof(iovec) + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 + 4096;
+  return records * sizeof(Record) + page_loads * sizeof(iovec) + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 +
+         4096;
 }
 
 }  // namespace nsr

@@ -16,7 +16,7 @@ struct PageLoad {
 };
 
 /// The vDSO and its data pages as they lie in the engine, whose clones start with them there.
-std::vector<procfs::MapsEntry> own_vdso();
+const std::vector<procfs::MapsEntry>& own_vdso();
 /// Address of a `syscall` instruction in the vDSO of a task restored from mm (same kernel). 0 when it has none.
 RemoteAddr syscall_insn_of(const pb::mm_entry& mm);
 

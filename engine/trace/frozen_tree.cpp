@@ -45,7 +45,8 @@ bool seize(HostPid tid) {
     throw Error(Failure::target, object, format("it is traced by pid %d already", st.tracer_pid),
                 "detach the debugger or tracer first");
   if (st.kthread) throw Error(Failure::target, object, "it is a kernel thread, which has no process state");
-  throw_errno(Failure::target, object, "it may not be traced", err, "run as root, or as the same user with CAP_SYS_PTRACE");
+  throw_errno(Failure::target, object, "it may not be traced", err,
+              "run as root, or as the same user with CAP_SYS_PTRACE");
 }
 
 /// One freeze in progress: what was seized so far, in the order of discovery.
@@ -236,8 +237,9 @@ void FrozenTree::kill() {
   held_ = false;
   for (auto& t : tasks_)
     if (!t.zombie) ::kill(t.pid.value, SIGKILL);
-  for (auto& t : tasks_)
-    for (auto th = t.threads.rbegin(); th != t.threads.rend(); ++th) {
+  // Children first: the init of a pid namespace cannot end before all others in it have been waited for, by us.
+  for (auto t = tasks_.rbegin(); t != tasks_.rend(); ++t)
+    for (auto th = t->threads.rbegin(); th != t->threads.rend(); ++th) {
       int status;
       while (::waitpid(th->tid.value, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status)) {
       }
