@@ -49,8 +49,7 @@ void DumpFiles::dump_all() {
     ImageWriter w = images_.create(Img::fdinfo, t.files_id);
     for (size_t i = t.first; i < t.first + t.count; i++) {
       uint32_t id = id_of_descriptor(files_[i]);
-      auto at = std::find_if(entries_.rbegin(), entries_.rend(), [&](const auto& e) { return e.id() == id; });
-      w.write(fdinfo_of(files_[i], id, at->type()));
+      w.write(fdinfo_of(files_[i], id, types_.at(id)));
     }
     w.finish();
   }
@@ -93,6 +92,7 @@ uint32_t DumpFiles::dump_one(const OpenFile& f) {
   Kind& kind = kind_of(f);
   kind.dump(f, e, *this);
   if (e.type() == pb::UND) throw Error(Failure::internal, f.describe(), format("the kind %s gave it no type", kind.name()));
+  types_[id] = e.type();
   entries_.push_back(std::move(e));
   log.debug("%s: file %u, %s", f.describe().c_str(), id, kind.name());
   return id;

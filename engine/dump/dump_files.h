@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/descriptors/kind.h"
@@ -63,6 +64,7 @@ class DumpFiles final : public DumpContext {
   std::vector<OpenFile> files_;
   std::vector<Table> tables_;
   std::vector<pb::file_entry> entries_;
+  std::unordered_map<uint32_t, pb::fd_types> types_;   ///< by file id
   std::map<HostPid, UniqueFd> pidfds_;
   // Descriptors of one inode are compared by kcmp among themselves only.
   std::map<std::tuple<dev_t, ino_t, uint32_t, std::string>, KcmpGroups> same_inode_;
