@@ -23,7 +23,6 @@ constexpr Row options_not_built[] = {
     {"libdir", "DR"},
     {"stream", "DR"},
     {"tree", "C"},
-    {"exec-cmd", "R"},
     {"freeze-cgroup", "DR"},
     {"track-mem", "D"},
     {"prev-images-dir", "D"},

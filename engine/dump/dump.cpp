@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 
+#include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
 #include "engine/dump/dump_files.h"
 #include "engine/dump/tree_images.h"
+#include "engine/images/stats_text.h"
 #include "engine/memory/page_scan.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/vma.h"
@@ -62,6 +65,7 @@ class Dump {
   void run() {
     check_target();
     images_.begin_dump();
+    hook("pre-dump");
     try {
       freeze();
       describe();
@@ -262,8 +266,9 @@ class Dump {
       inventory.set_network_lock_method(static_cast<uint32_t>(options_.network_lock));
       inventory.set_dump_criu_run_id(run_id_);
     }
-    images_.commit(inventory);
-
+    hook("post-dump");
+    // Tasks that live on need not wait for the disk: their images are whole in the page cache.
+    if (options_.final_state == FinalState::kill) images_.commit(inventory);
     switch (options_.final_state) {
       case FinalState::kill:
         // Until the restore nobody may tell the peers that the connections are gone.
@@ -284,13 +289,21 @@ class Dump {
         lock_.release();
         break;
     }
+    frozen_until_ = Clock::now();
+    if (options_.final_state != FinalState::kill) images_.commit(inventory);
     write_statistics();
+  }
+
+  /// Runs the action scripts (facts of the command line, section 5).
+  void hook(const char* action) {
+    if (options_.action_scripts.empty()) return;
+    run_scripts(action, options_.action_scripts, {images_.fd(), options_.root_pid.value, -1});
   }
 
   void write_statistics() {
     pb::dump_stats_entry& d = *stats_.mutable_dump();
     const PageCounts& c = pages_.counts();
-    d.set_frozen_time(micros(frozen_at_, Clock::now()));
+    d.set_frozen_time(micros(frozen_at_, frozen_until_));
     d.set_pages_scanned(c.scanned);
     d.set_pages_skipped_parent(0);
     d.set_pages_written(c.written);
@@ -300,6 +313,7 @@ class Dump {
     d.set_shpages_written(c.shared_written);
     UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     write_stats(work.get(), true, stats_);
+    if (options_.display_stats) std::fputs(stats_text(stats_).c_str(), stdout);
   }
 
   static uint64_t number(NsPid pid) { return static_cast<uint64_t>(pid.value); }
@@ -316,7 +330,7 @@ class Dump {
   std::vector<LiveTask> live_;
   std::unique_ptr<DumpFiles> files_;
   pb::stats_entry stats_;
-  Clock::time_point frozen_at_;
+  Clock::time_point frozen_at_, frozen_until_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "engine/restore/restore.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,10 +11,12 @@
 #include <cstdio>
 #include <optional>
 
+#include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/namespaces/network_lock.h"
+#include "engine/images/stats_text.h"
 #include "engine/restore/executor.h"
 #include "engine/restore/plan_text.h"
 #include "stats.pb.h"
@@ -48,12 +51,15 @@ class Restore {
       std::fputs(plan_text(*set_, plan_, *files_).c_str(), stdout);
       return 0;
     }
+    hook("pre-restore");
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
       open_pages();
     }
     create_tree(begin);
+    log.info("Restore finished successfully. Tasks resumed.");
+    if (!options_.exec_cmd.empty()) become_command();
     return options_.detached || options_.launcher_fd >= 0 ? 0 : wait_for_tree();
   }
 
@@ -93,18 +99,54 @@ class Restore {
       executor.finish();
     }
     root_ = executor.root();
+    try {
+      hook("post-restore");
+    } catch (const Error&) {
+      report(start);
+      throw;
+    }
     write_pidfile();
     try {
       PhaseTimer timer(log, "release");
       executor.prepare();
       report(start);
       ask_launcher();
+      told_hook("pre-resume");
       executor.release(options_.leave_stopped);
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;
     }
     open_network();
+    told_hook("post-resume");
+  }
+
+  /// Runs the action scripts; a failure ends the restore.
+  void hook(const char* action) {
+    if (options_.action_scripts.empty()) return;
+    run_scripts(action, options_.action_scripts, {images_.fd(), root_.value, -1});
+  }
+
+  /// The tree is complete: what a script says now is only told.
+  void told_hook(const char* action) {
+    try {
+      hook(action);
+    } catch (const Error& e) {
+      log.error("%s", e.what());
+    }
+  }
+
+  /// --exec-cmd: the engine, which is the tree's parent, becomes that command.
+  [[noreturn]] void become_command() {
+    std::vector<char*> argv;
+    for (const std::string& word : options_.exec_cmd) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    ::execvp(argv[0], argv.data());
+    throw_errno(Failure::usage, "--exec-cmd " + options_.exec_cmd[0], "it cannot be started", errno, "the restored tree runs on");
   }
 
   /// docs/launcher.md: the launcher writes pid files and lends the terminal before the tree runs, or gives up.
@@ -160,6 +202,7 @@ class Restore {
     r.set_restore_time(micros_since(begin));
     UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     write_stats(work.get(), false, stats_);
+    if (options_.display_stats) std::fputs(stats_text(stats_).c_str(), stdout);
   }
 
   /// In the foreground the engine stays as the parent until its children are gone.
