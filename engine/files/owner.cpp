@@ -109,10 +109,12 @@ class WithOwner final : public Kind {
   bool match(const OpenFile& file) const override { return kind_->match(file); }
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override { kind_->dump(file, entry, ctx); }
   void finish_dump(DumpContext& ctx) override { kind_->finish_dump(ctx); }
+  void before_kill(DumpContext& ctx) override { kind_->before_kill(ctx); }
   bool owns(const pb::file_entry& entry) const override { return kind_->owns(entry); }
   std::string describe(const pb::file_entry& entry) const override { return kind_->describe(entry); }
   void open(const pb::file_entry& entry, RestoreContext& ctx) override { kind_->open(entry, ctx); }
   void finish_restore(RestoreContext& ctx) override { kind_->finish_restore(ctx); }
+  void after_release() override { kind_->after_release(); }
   void emit_task(TaskStage& stage) override { kind_->emit_task(stage); }
   void emit_opens(TaskStage& stage) override { kind_->emit_opens(stage); }
 
