@@ -57,8 +57,8 @@ struct ThreadState {
   Registers regs;      ///< as the thread was stopped
   uint64_t signal_mask;    ///< its own signal mask
 };
-/// The borrowing code: blocks signals, maps an area of area_size bytes shared and anonymous, makes its first code_size
-/// bytes executable, makes a socketpair whose numbers go to area + code_size, closes the second; then undoes it all and
+/// The borrowing code: blocks signals, maps an area of area_size bytes shared and anonymous, makes all but its first
+/// code_size bytes writable instead of executable, makes a socketpair whose numbers go to area + code_size, closes the second; then undoes it all and
 /// continues the thread. The engine interposes at its syscall stops (kBorrow*).
 struct BorrowCode {
   std::vector<std::byte> code;

@@ -81,7 +81,8 @@ BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_siz
   RemoteAddr full_mask = at, own_mask(at.value + 8);
 
   set_mask(w, full_mask);
-  w.call(SYS_mmap, {0, area_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, ~0ull, 0});
+  // executable from the start: under PR_SET_MDWE a mapping cannot become so, only cease to be
+  w.call(SYS_mmap, {0, area_size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, ~0ull, 0});
   w.move(Reg::rbx, Reg::rax);
   // An error has all ones in its upper half: without touching the flags, jrcxz to the end when the mmap failed.
   w.move(Reg::rcx, Reg::rax);
@@ -90,19 +91,22 @@ BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_siz
   w.bytes({0xe3, 0x02, 0xeb, 0x05});  // jrcxz +2; jmp +5
   w.bytes({0xe9, 0, 0, 0, 0});        // jmp recover (patched)
   size_t jump_end = w.size();
-  w.set(Reg::rsi, code_size);
-  w.move(Reg::rdi, Reg::rbx);
-  w.set(Reg::rdx, PROT_READ | PROT_EXEC);
+  auto disp32 = [&](uint32_t d) {
+    w.bytes({static_cast<int>(d & 0xff), static_cast<int>((d >> 8) & 0xff), static_cast<int>((d >> 16) & 0xff),
+             static_cast<int>((d >> 24) & 0xff)});
+  };
+  w.bytes({0x48, 0x8d, 0xbb});  // lea code_size(%rbx), %rdi
+  disp32(static_cast<uint32_t>(code_size));
+  w.set(Reg::rsi, area_size - code_size);
+  w.set(Reg::rdx, PROT_READ | PROT_WRITE);
   w.set(Reg::rax, SYS_mprotect);
   w.syscall();
   auto load_slot = [&](int disp) {  // mov code_size+disp(%rbx), %edi
-    uint32_t d = static_cast<uint32_t>(code_size) + static_cast<uint32_t>(disp);
-    w.bytes({0x8b, 0xbb, static_cast<int>(d & 0xff), static_cast<int>((d >> 8) & 0xff), static_cast<int>((d >> 16) & 0xff),
-             static_cast<int>((d >> 24) & 0xff)});
+    w.bytes({0x8b, 0xbb});
+    disp32(static_cast<uint32_t>(code_size) + static_cast<uint32_t>(disp));
   };
-  uint32_t d = static_cast<uint32_t>(code_size);
-  w.bytes({0x4c, 0x8d, 0x93, static_cast<int>(d & 0xff), static_cast<int>((d >> 8) & 0xff),
-           static_cast<int>((d >> 16) & 0xff), static_cast<int>((d >> 24) & 0xff)});  // lea code_size(%rbx), %r10
+  w.bytes({0x4c, 0x8d, 0x93});  // lea code_size(%rbx), %r10
+  disp32(static_cast<uint32_t>(code_size));
   w.set(Reg::rdi, AF_UNIX);
   w.set(Reg::rsi, SOCK_SEQPACKET | SOCK_CLOEXEC);
   w.set(Reg::rdx, 0);

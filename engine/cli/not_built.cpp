@@ -53,7 +53,6 @@ constexpr Row options_not_built[] = {
     {"cgroup-props-file", "D"},
     {"cgroup-dump-controller", "D"},
     {"cgroup-yard", "DR"},
-    {"lsm-profile", "R"},
     {"lsm-mount-context", "R"},
     {"cpu-cap", "DR"},
     {"unprivileged", "DR"},

@@ -21,6 +21,8 @@
 #include "engine/memory/page_store.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/network_lock.h"
+#include "engine/process/seccomp.h"
+#include "engine/process/security_label.h"
 #include "engine/process/task_state.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
@@ -29,7 +31,6 @@
 #include "fs.pb.h"
 #include "inventory.pb.h"
 #include "mm.pb.h"
-#include "seccomp.pb.h"
 #include "stats.pb.h"
 #include "timens.pb.h"
 
@@ -134,6 +135,7 @@ class Dump {
     PhaseTimer timer(log, "process state");
     for (LiveTask& t : live_) {
       TaskStateReader reader(*t.frozen, *pids_);
+      reader.check_borrowable();
       size_t threads = t.frozen->threads.size();
       t.borrowed =
           std::make_unique<BorrowedTask>(*t.frozen, TaskStateReader::arena_size(threads, reader.timer_count()));
@@ -141,7 +143,23 @@ class Dump {
       reader.add_programs(programs, t.borrowed->arena());
       t.borrowed->run(programs);
       reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
+      for (size_t i = 0; i < t.cores.size(); i++) {
+        HostPid tid = t.frozen->threads[i].tid;
+        seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
+        read_label(t, i, tid);
+      }
     }
+  }
+
+  void read_label(LiveTask& t, size_t i, HostPid tid) {
+    if (security_.type() == pb::NO_LSM) return;
+    std::string label = security_.label(t.frozen->pid, tid), sockets = security_.socket_label(t.frozen->pid, tid);
+    if (i > 0 && label != t.cores[0].thread_core().creds().lsm_profile())
+      throw Error(Failure::unsupported, format("pid %d thread %d", t.frozen->pid.value, tid.value),
+                  "its security label \"" + label + "\" is another than that of its process");
+    pb::creds_entry& creds = *t.cores[i].mutable_thread_core()->mutable_creds();
+    if (!label.empty()) creds.set_lsm_profile(label);
+    if (!sockets.empty()) creds.set_lsm_sockcreate(sockets);
   }
 
   void read_files() {
@@ -237,7 +255,7 @@ class Dump {
       for (size_t i = 0; i < t.cores.size(); i++)
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
     }
-    images_.create(Img::seccomp).write(pb::seccomp_entry());
+    images_.create(Img::seccomp).write(seccomp_.entry());
     images_.create(Img::timens, 0).write(clocks());
   }
 
@@ -259,7 +277,7 @@ class Dump {
     inventory.set_fdinfo_per_id(true);
     *inventory.mutable_root_ids() = engine_ids();
     inventory.set_ns_per_id(true);
-    inventory.set_lsmtype(pb::NO_LSM);
+    inventory.set_lsmtype(security_.type());
     inventory.mutable_plugins_entry();
     if (options_.files.tcp_close) inventory.set_tcp_close(true);
     if (lock_.active()) {
@@ -328,6 +346,8 @@ class Dump {
   std::optional<PidMap> pids_;
   std::vector<TreeEntry> entries_;
   std::vector<LiveTask> live_;
+  SeccompCollector seccomp_;
+  SecurityModule security_;
   std::unique_ptr<DumpFiles> files_;
   pb::stats_entry stats_;
   Clock::time_point frozen_at_, frozen_until_;

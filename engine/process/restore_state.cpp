@@ -1,12 +1,18 @@
 #include "engine/process/restore_state.h"
 
+#include <linux/capability.h>
 #include <linux/membarrier.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "arch/arch.h"
 #include "engine/base/error.h"
@@ -53,7 +59,39 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
             arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
   if (ext->has_ioprio()) p.call(SYS_ioprio_set, kIoprioWhoProcess, 0, ext->ioprio());
   if (ext->has_timerslack_ns()) p.call(SYS_prctl, PR_SET_TIMERSLACK, ext->timerslack_ns(), 0, 0, 0);
-  if (ext->io_flusher()) p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
+  if (ext->io_flusher()) {
+    p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
+    p.note("IO flusher (needs CAP_SYS_RESOURCE)");
+  }
+  if (ext->has_personality()) p.call(SYS_personality, ext->personality());
+  if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT) p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext->mce_kill(), 0, 0);
+}
+
+/// Mitigations that the thread chose for itself. A CPU that does not need one has nothing to set.
+void emit_speculation(const pb::nsr_thread_entry* ext, Program& p) {
+  constexpr uint32_t kStates = PR_SPEC_ENABLE | PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC;
+  for (int kind = 0; ext && kind < ext->speculation_ctrl_size(); kind++) {
+    uint32_t wanted = ext->speculation_ctrl(kind);
+    if (!(wanted & PR_SPEC_PRCTL)) continue;
+    int own = ::prctl(PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
+    if (own < 0 || !(own & PR_SPEC_PRCTL) || (static_cast<uint32_t>(own) & kStates) == (wanted & kStates)) continue;
+    p.call(SYS_prctl, PR_SET_SPECULATION_CTRL, kind, wanted & kStates, 0, 0);
+    p.note(format("speculation control %d", kind));
+  }
+}
+
+constexpr const char* kLimitNames[] = {"CPU time",       "file size",    "data size", "stack size",       "core size",
+                                       "resident size",  "processes",    "open files", "locked memory",   "address space",
+                                       "file locks",     "queued signals", "message queues", "nice priority", "real-time priority",
+                                       "real-time CPU time"};
+
+std::string limit_name(int r) { return r < static_cast<int>(std::size(kLimitNames)) ? kLimitNames[r] : format("%d", r); }
+std::string limit_text(uint64_t v) { return v == RLIM_INFINITY ? "unlimited" : format("%llu", static_cast<unsigned long long>(v)); }
+
+bool has_capability(int cap) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return ::syscall(SYS_capget, &header, data) == 0 && (data[cap / 32].effective >> (cap % 32) & 1);
 }
 
 }  // namespace
@@ -78,6 +116,7 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
     p.note("register rseq");
   }
   emit_scheduling(tc, ext, p, arena);
+  emit_speculation(ext, p);
   emit_queued(tc.signals_p(), pid, tid, p, arena);
 }
 
@@ -87,6 +126,20 @@ void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool l
   // a change of credentials clears both
   if (leader && mm.has_dumpable() && mm.dumpable() <= 1) p.call(SYS_prctl, PR_SET_DUMPABLE, mm.dumpable(), 0, 0, 0);
   if (tc.pdeath_sig()) p.call(SYS_prctl, PR_SET_PDEATHSIG, tc.pdeath_sig(), 0, 0, 0);
+  if (tc.seccomp_mode() == pb::strict) p.call(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+}
+
+void check_rlimits(const pb::core_entry& core, const std::string& object) {
+  const auto& limits = core.tc().rlimits();
+  if (has_capability(CAP_SYS_RESOURCE)) return;
+  for (int r = 0; r < limits.rlimits_size(); r++) {
+    rlimit own{};
+    if (::getrlimit(static_cast<__rlimit_resource>(r), &own) || limits.rlimits(r).max() <= own.rlim_max) continue;
+    throw Error(Failure::environment, object,
+                format("its limit %s is %s, and the engine's own %s cannot be raised without CAP_SYS_RESOURCE", limit_name(r).c_str(),
+                       limit_text(limits.rlimits(r).max()).c_str(), limit_text(own.rlim_max).c_str()),
+                "start the restore with that capability or with a higher hard limit (ulimit -H)");
+  }
 }
 
 void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
@@ -94,13 +147,12 @@ void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
   for (int r = 0; r < limits.rlimits_size(); r++) {
     uint64_t pair[2] = {limits.rlimits(r).cur(), limits.rlimits(r).max()};
     p.call(SYS_prlimit64, 0, r, arena.put(pair), 0);
-    p.note(format("resource limit %d", r));
+    p.note("resource limit " + limit_name(r));
   }
 }
 
 void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& p, Arena& arena) {
   const pb::task_core_entry& tc = core.tc();
-  if (tc.personality()) p.call(SYS_personality, tc.personality());
   if (tc.child_subreaper()) p.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   // Ignoring SIGCHLD for a moment flushes those that the making of this tree has queued.
   KernelSigaction ignore{1, 0, 0, 0};

@@ -11,10 +11,13 @@ namespace nsr {
 /// What concerns one thread and needs its rights: names, lists, alternate stack, rseq, scheduling, queued signals.
 void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, NsPid pid, NsPid tid, Program& program,
                  Arena& arena);
-/// The thread's credentials and what a change of credentials would undo. The last part of its program.
+/// The thread's credentials and what a change of credentials would undo, then strict seccomp. The last part of its
+/// program, behind its filters.
 void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& program, Arena& arena);
 /// What concerns the process, in its first thread: actions, queued signals, limits, timers; all threads must exist.
 void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& program, Arena& arena);
+/// Throws Error(environment) naming the first limit that would have to be raised without CAP_SYS_RESOURCE.
+void check_rlimits(const pb::core_entry& core, const std::string& object);
 /// Resource limits; after all descriptors and mappings are in place.
 void emit_rlimits(const pb::core_entry& core, Program& program, Arena& arena);
 size_t thread_arena_size(const pb::core_entry& core);

@@ -1,15 +1,18 @@
 #include "engine/process/task_state.h"
 
+#include <linux/keyctl.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "engine/base/error.h"
+#include "engine/base/log.h"
 #include "engine/process/credentials.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/stat.h"
@@ -23,6 +26,8 @@ constexpr int kPrGetMdwe = 66, kPrGetIoFlusher = 58;
 constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
 constexpr int kIoprioWhoProcess = 1;
+constexpr int kPtraceGetDispatch = 0x4211;  // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+const Logger log("process");
 
 struct SchedAttr {
   uint32_t size, policy;
@@ -75,6 +80,17 @@ void schedule_out(HostPid tid, const std::string& object, pb::thread_core_entry&
   if (io > 0) ext.set_ioprio(static_cast<uint32_t>(io));
 }
 
+struct DispatchConfig {
+  uint64_t mode, selector, offset, length;
+};
+
+/// Syscall user dispatch of a stopped thread; nothing where the kernel cannot tell (before 6.4).
+std::optional<DispatchConfig> dispatch_of(HostPid tid) {
+  DispatchConfig config{};
+  if (::syscall(SYS_ptrace, kPtraceGetDispatch, tid.value, sizeof config, &config)) return std::nullopt;
+  return config;
+}
+
 }  // namespace
 
 TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
@@ -85,7 +101,7 @@ TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
 }
 
 size_t TaskStateReader::arena_size(size_t threads, size_t timers) {
-  return (100 + 2 * timers) * (sizeof(Record) + 64) + threads * (8 * sizeof(Record) + 320) + 8192;
+  return (100 + 2 * timers) * (sizeof(Record) + 64) + threads * (16 * sizeof(Record) + 320) + 8192;
 }
 
 std::string TaskStateReader::object(const FrozenThread& th) const {
@@ -103,6 +119,12 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
     p.allow(SYS_sigaltstack, 0, s.altstack);
     p.allow(SYS_prctl, PR_GET_PDEATHSIG, s.words, 0, 0, 0);
     s.securebits = p.allow(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+    s.timer_slack = p.allow(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    s.mce_kill = p.allow(SYS_prctl, PR_MCE_KILL_GET, 0, 0, 0, 0);
+    for (int kind = 0; kind < kSpeculationKinds; kind++) {
+      auto at = p.allow(SYS_prctl, PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
+      if (kind == 0) s.speculation = at;
+    }
     slots_.push_back(s);
   }
   Program& p = programs[0];
@@ -116,6 +138,20 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   membarrier_ = p.allow(SYS_membarrier, kMembarrierGetRegistrations, 0, 0);
   mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
   io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
+  keyrings_ = p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 0, 0, 0);
+  p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0, 0, 0);
+}
+
+void TaskStateReader::check_borrowable() const {
+  for (const FrozenThread& th : task_.threads) {
+    auto config = dispatch_of(th.tid);
+    if (!config || config->mode == 0 || config->selector == 0) continue;
+    uint8_t selector = 0;
+    read_memory(task_.pid, RemoteAddr(config->selector), &selector, 1);
+    if (selector != 0)
+      throw Error(Failure::unsupported, object(th), "it catches its own system calls at this moment (syscall user dispatch)",
+                  "try again while its selector allows system calls");
+  }
 }
 
 void TaskStateReader::check_supported(const procfs::Status& st) const {
@@ -170,12 +206,23 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   int64_t securebits = programs[i].records()[slot.securebits].result;
   to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, *tc.mutable_creds());
   tc.set_comm(st.name);
+  tc.set_seccomp_mode(static_cast<pb::seccomp_mode>(st.seccomp.value_or(0)));
   if (rseq.pointer) {
     tc.mutable_rseq_entry()->set_rseq_abi_pointer(rseq.pointer);
     tc.mutable_rseq_entry()->set_rseq_abi_size(rseq.size);
     tc.mutable_rseq_entry()->set_signature(rseq.signature);
   }
-  if (auto slack = tdir.try_read("timerslack_ns")) ext.set_timerslack_ns(std::strtoull(slack->c_str(), nullptr, 10));
+  if (auto text = tdir.try_read("personality")) ext.set_personality(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
+  const auto& records = programs[i].records();
+  if (records[slot.timer_slack].result > 0) ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
+  if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
+  for (size_t kind = 0; kind < kSpeculationKinds; kind++)
+    ext.add_speculation_ctrl(static_cast<uint32_t>(std::max<int64_t>(0, records[slot.speculation + kind].result)));
+  if (auto config = dispatch_of(th.tid); config && config->mode) {
+    ext.set_dispatch_selector(config->selector);
+    ext.set_dispatch_offset(config->offset);
+    ext.set_dispatch_length(config->length);
+  }
 }
 
 void TaskStateReader::collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc,
@@ -205,6 +252,10 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
   if (result(io_flusher_) > 0) ext.mutable_threads(0)->set_io_flusher(true);
+  if (auto text = dir_.try_read("autogroup"))
+    if (size_t at = text->find(" nice "); at != std::string::npos) ext.set_autogroup_nice(std::atoi(text->c_str() + at + 6));
+  if (result(keyrings_) > 0 || result(keyrings_ + 1) > 0)
+    log.warn("pid %d: the keys of its thread and process keyrings are not kept", task_.pid.value);
   if (auto text = dir_.try_read("coredump_filter"))
     ext.set_coredump_filter(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
 }

@@ -15,6 +15,8 @@
 
 namespace nsr {
 
+inline constexpr int kSpeculationKinds = 3;  ///< PR_SPEC_STORE_BYPASS, _INDIRECT_BRANCH, _L1D_FLUSH
+
 /// What the process itself had to be asked for and that belongs to its memory image.
 struct MemoryFacts {
   uint64_t brk = 0;
@@ -29,6 +31,8 @@ class TaskStateReader {
   /// Bytes of arena that the programs of this task need.
   static size_t arena_size(size_t threads, size_t timers);
   size_t timer_count() const { return timer_count_; }
+  /// Before the task is borrowed: throws Error(unsupported) when it must not be.
+  void check_borrowable() const;
   /// One program per thread, in the task's order.
   void add_programs(std::vector<Program>& programs, Arena& arena);
   /// cores: one per thread, leader first (leader's with tc). Throws Error(unsupported) for state that cannot be kept.
@@ -38,7 +42,7 @@ class TaskStateReader {
  private:
   struct ThreadSlots {
     RemoteAddr tid_address, altstack, words;
-    Program::Index securebits;
+    Program::Index securebits, timer_slack, mce_kill, speculation;  ///< speculation: the first of kSpeculationKinds
   };
   void check_supported(const procfs::Status& status) const;
   void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, pb::core_entry& core,
@@ -54,7 +58,7 @@ class TaskStateReader {
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
   std::vector<ThreadSlots> slots_;
-  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{};
+  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, keyrings_{};
   RemoteAddr subreaper_{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include "engine/memory/vma_restore.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"
+#include "engine/restore/proc_settings.h"
 
 namespace nsr {
 namespace {
@@ -24,6 +26,7 @@ constexpr long kPtraceOSuspendSeccomp = 1 << 21;
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
 constexpr uint64_t kAllButTrap = ~(1ull << (SIGTRAP - 1));
 constexpr int kStopped = 3;
+constexpr int kPtraceSetDispatch = 0x4210;  // PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG
 
 }  // namespace
 
@@ -196,6 +199,23 @@ void Executor::join() {
       helpers++;
     }
   wait_all(helpers);
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (plan_.nodes[n].kind == PlanNode::Kind::task)
+      apply_proc_settings(set_.tasks[static_cast<size_t>(plan_.nodes[n].task)], nodes_[n].pid);
+}
+
+/// What ptrace alone can set, and what the credentials of other threads may have undone meanwhile.
+void Executor::set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn) {
+  if (t.threads.size() > 1 && t.mm.has_dumpable() && t.mm.dumpable() <= 1)
+    leader.run_syscall(leader.registers(), insn, SYS_prctl, {PR_SET_DUMPABLE, static_cast<uint64_t>(t.mm.dumpable())});
+}
+
+/// Syscall user dispatch (Linux 6.4): after the last call that the engine makes in this thread.
+void Executor::set_dispatch(const ImageThread& th, HostPid tid, const std::string& object) {
+  if (!th.ext || !th.ext->has_dispatch_offset()) return;
+  const uint64_t config[4] = {1, th.ext->dispatch_selector(), th.ext->dispatch_offset(), th.ext->dispatch_length()};
+  if (::syscall(SYS_ptrace, kPtraceSetDispatch, tid.value, sizeof config, config))
+    throw_errno(Failure::environment, object, "setting its syscall user dispatch failed", errno, "Linux 6.4 or later is needed");
 }
 
 void Executor::finish() {
@@ -235,6 +255,7 @@ void Executor::set_thread(const ImageTask& t, size_t i, HostPid tid) {
   tracee.set_registers(state.regs);
   const auto& tc = th.core.thread_core();
   tracee.set_signal_mask(tc.blk_sigset());
+  set_dispatch(th, tid, object);
 }
 
 void Executor::set_final(size_t n) {
@@ -248,6 +269,7 @@ void Executor::set_final(size_t n) {
   KernelSigaction trap = action_of(t.tc(), SIGTRAP);
   RemoteAddr action = area_.arena().put(trap);
   arch::Registers regs = leader.registers();
+  set_late(t, leader, insn);
   long r = leader.run_syscall(regs, insn, SYS_rt_sigaction, {SIGTRAP, action.value, 0, 8});
   if (r == 0) r = leader.run_syscall(regs, insn, SYS_munmap, {area_.start().value, area_.size()});
   if (r) throw_errno(Failure::environment, t.object(), "removing the program area failed", static_cast<int>(-r));
@@ -256,6 +278,7 @@ void Executor::set_final(size_t n) {
   finish_interrupted_call(state.regs);
   leader.set_registers(state.regs);
   leader.set_signal_mask(t.tc().blk_sigset());
+  set_dispatch(t.threads[0], node.pid, t.object());
 }
 
 void Executor::prepare() {

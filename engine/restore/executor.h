@@ -53,6 +53,8 @@ class Executor {
   void check_results(const Place& place, size_t position);
   void start(HostPid tid, const StoredProgram& program);
   void set_final(size_t node);
+  void set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn);
+  static void set_dispatch(const ImageThread& th, HostPid tid, const std::string& object);
   void set_thread(const ImageTask& t, size_t i, HostPid tid);
   [[noreturn]] void fail(const Place& place, size_t position);
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/base/error.h"
+#include "engine/process/seccomp.h"
 #include "pagemap.pb.h"
 
 namespace nsr {
@@ -121,6 +122,25 @@ void check_files(const ImageSet& set) {
   }
 }
 
+/// Older images have one mode and filter for all threads of a process.
+void load_seccomp(const ImageDir& dir, ImageSet& set) {
+  if (dir.has(Img::seccomp)) {
+    auto records = dir.all<pb::seccomp_entry>(Img::seccomp);
+    if (!records.empty()) set.seccomp = std::move(records[0]);
+  }
+  for (ImageTask& t : set.tasks) {
+    if (t.zombie) continue;
+    for (ImageThread& th : t.threads) {
+      pb::thread_core_entry& tc = *th.core.mutable_thread_core();
+      if (!tc.has_seccomp_mode() && t.tc().has_old_seccomp_mode()) {
+        tc.set_seccomp_mode(t.tc().old_seccomp_mode());
+        if (t.tc().has_old_seccomp_filter()) tc.set_seccomp_filter(t.tc().old_seccomp_filter());
+      }
+      seccomp_chain(set.seccomp, tc, t.object());
+    }
+  }
+}
+
 void link_tree(ImageSet& set) {
   std::map<NsPid, size_t> index;
   std::set<NsPid> used;
@@ -173,6 +193,7 @@ std::unique_ptr<ImageSet> load_images(const ImageDir& dir) {
   for (const auto& f : set->files)
     if (!set->file_by_id.emplace(f.id(), &f).second) bad("files.img", format("file id %u appears twice", f.id()));
   check_files(*set);
+  load_seccomp(dir, *set);
   return set;
 }
 

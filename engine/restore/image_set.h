@@ -15,6 +15,7 @@
 #include "mm.pb.h"
 #include "nsr-task.pb.h"
 #include "pstree.pb.h"
+#include "seccomp.pb.h"
 
 namespace nsr {
 
@@ -51,6 +52,7 @@ struct ImageSet {
   std::vector<ImageTask> tasks;                ///< as in pstree.img: parents before children, root first
   std::vector<pb::file_entry> files;
   std::map<uint32_t, const pb::file_entry*> file_by_id;
+  pb::seccomp_entry seccomp;                   ///< filters; empty when seccomp.img is missing
 
   const ImageTask* find(NsPid pid) const;
 };

@@ -18,6 +18,8 @@
 #include "engine/memory/vma.h"
 #include "engine/memory/vma_restore.h"
 #include "engine/process/restore_state.h"
+#include "engine/process/seccomp.h"
+#include "engine/process/security_label.h"
 #include "engine/procfs/maps.h"
 
 extern "C" const ptrdiff_t nsr_rseq_offset asm("__rseq_offset");
@@ -41,12 +43,13 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
-          SharedArea& area, bool root_is_init)
+          const SelfSettings& self, SharedArea& area, bool root_is_init)
       : root_is_init_(root_is_init),
         set_(set),
         plan_(plan),
         files_(files),
         pages_fd_(pages_fd),
+        self_(self),
         area_(area),
         arena_(area.arena()),
         out_(plan.nodes.size()) {}
@@ -158,7 +161,7 @@ class Builder {
       p.calls.call(SYS_wait4, helper, 0, __WALL, 0);
       p.calls.note(format("reap helper %d", helper.value));
     }
-    build_table(t, p.calls);
+    build_table(t, node.task, p.calls);
     for (const ImageThread& th : t.threads)
       if (th.ext && !th.ext->xsave().empty()) {
         auto permission = arch::expansion_permission();
@@ -166,20 +169,27 @@ class Builder {
         p.calls.note("permission for large register state");
         break;
       }
-    for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, p.calls, out_[n]);
+    std::vector<std::vector<uint32_t>> filters;
+    for (const ImageThread& th : t.threads) filters.push_back(seccomp_chain(set_.seccomp, th.core.thread_core(), t.object()));
+    size_t common = SeccompEmitter::common(filters);
+    seccomp_.emit(filters[0], 0, common, p.calls, arena_);
+    for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, filters[i], common, p.calls, out_[n]);
     build_file_records(t, p.calls);
     emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
     emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
     emit_rlimits(t.threads[0].core, p.calls, arena_);
     if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
+    seccomp_.emit(filters[0], common, filters[0].size(), p.calls, arena_);
     emit_thread_last(t.threads[0].core, t.mm, true, p.calls, arena_);
     out_[n].finish = stored(std::move(p), arena_);
   }
 
-  void build_thread(const ImageTask& t, size_t i, Program& leader, NodePrograms& out) {
+  void build_thread(const ImageTask& t, size_t i, const std::vector<uint32_t>& filters, size_t inherited, Program& leader,
+                    NodePrograms& out) {
     const ImageThread& th = t.threads[i];
     TaskProgram p;
     emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
+    seccomp_.emit(filters, inherited, filters.size(), p.calls, arena_);
     emit_thread_last(th.core, t.mm, false, p.calls, arena_);
     StoredProgram s = stored(std::move(p), arena_);
     RemoteAddr args = clone_arguments(arena_, s.at, th.tid, kThreadFlags, 0,
@@ -189,7 +199,8 @@ class Builder {
     out.threads.push_back(std::move(s));
   }
 
-  void build_table(const ImageTask& t, Program& p) {
+  void build_table(const ImageTask& t, int index, Program& p) {
+    build_self(index, p);
     std::vector<DescriptorMove> moves;
     for (const auto& e : t.table)
       moves.push_back({files_.fd_of(e.id()), static_cast<int>(e.fd()), (e.flags() & 1) != 0});
@@ -205,6 +216,14 @@ class Builder {
       p.call(SYS_dup3, s.source, s.target, s.cloexec ? O_CLOEXEC : 0);
     }
     p.note(format("descriptor %d", s.target));
+  }
+
+  /// What it opens here is closed by the moves of the table.
+  void build_self(int index, Program& p) {
+    if (auto uid = self_.login_uid.find(index); uid != self_.login_uid.end())
+      emit_proc_write(self_.proc_fd, "self/loginuid", format("%u", uid->second), "audit login uid", p, arena_);
+    if (auto label = self_.label.find(index); label != self_.label.end())
+      emit_proc_write(self_.proc_fd, self_.label_file, label->second, "security label \"" + label->second + "\"", p, arena_);
   }
 
   /// What the kinds ask a task to do once the tree exists, threads (owners of files) included.
@@ -226,10 +245,12 @@ class Builder {
   const TreePlan& plan_;
   RestoreFiles& files_;
   const std::map<int, int>& pages_fd_;
+  const SelfSettings& self_;
   SharedArea& area_;
   Arena& arena_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;
+  SeccompEmitter seccomp_{set_.seccomp};
 };
 
 }  // namespace
@@ -260,6 +281,22 @@ SharedArea::SharedArea(const ImageSet& set, size_t n) : size_((n + 2 * kPage) & 
   arena_ = Arena(static_cast<std::byte*>(p) + kPage, RemoteAddr(at + kPage), size_ - kPage);
 }
 
+SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile) {
+  SelfSettings self;
+  auto own = read_file("/proc/self/loginuid");
+  SecurityModule host;
+  self.label_file = host.label_file();
+  for (size_t i = 0; i < set.tasks.size(); i++) {
+    const ImageTask& t = set.tasks[i];
+    if (t.zombie) continue;
+    if (t.tc().has_loginuid() && own && std::strtoul(own->c_str(), nullptr, 10) != t.tc().loginuid())
+      self.login_uid[static_cast<int>(i)] = t.tc().loginuid();
+    std::string label = label_to_restore(t.threads[0].core.thread_core().creds(), set.inventory.lsmtype(), lsm_profile, host, t.object());
+    if (!label.empty()) self.label[static_cast<int>(i)] = host.label_command(label);
+  }
+  return self;
+}
+
 SharedArea::~SharedArea() { ::munmap(stub_page(), size_); }
 
 size_t programs_size(const ImageSet& set, const TreePlan& plan) {
@@ -268,14 +305,16 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
     n += memory_arena_size(t.mm, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
-    for (const ImageThread& th : t.threads) n += thread_arena_size(th.core) + 512;
+    for (const ImageThread& th : t.threads)
+      n += thread_arena_size(th.core) + 512 + sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
   }
-  return n + n / 4 + set.files.size() * 1024;
+  return n + n / 4 + set.files.size() * 1024 + SeccompEmitter::arena_size(set.seccomp);
 }
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, SharedArea& area, bool root_is_init) {
-  return Builder(set, plan, files, pages_fd, area, root_is_init).run();
+                                         const std::map<int, int>& pages_fd, const SelfSettings& self, SharedArea& area,
+                                         bool root_is_init) {
+  return Builder(set, plan, files, pages_fd, self, area, root_is_init).run();
 }
 
 RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {

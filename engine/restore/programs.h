@@ -49,12 +49,24 @@ class SharedArea {
   Arena arena_;
 };
 
+/// What a task has to write into its own /proc before its threads exist.
+struct SelfSettings {
+  int proc_fd = -1;                          ///< the engine's descriptor of /proc, kept by RestoreFiles
+  std::map<int, uint32_t> login_uid;         ///< by task index: those that differ from the engine's
+  std::map<int, std::string> label;          ///< by task index: what goes into label_file
+  std::string label_file;
+  bool empty() const { return login_uid.empty() && label.empty(); }
+};
+/// Throws Error(environment) when a label cannot be set on this host.
+SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile);
+
 /// Bytes of arena that all programs need.
 size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
 /// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, SharedArea& area, bool root_is_init);
+                                         const std::map<int, int>& pages_fd, const SelfSettings& self, SharedArea& area,
+                                         bool root_is_init);
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
 /// does not come to that. our_child: the engine is its parent.

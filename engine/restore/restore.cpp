@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <optional>
+#include <set>
 
 #include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
@@ -18,6 +20,7 @@
 #include "engine/namespaces/network_lock.h"
 #include "engine/images/stats_text.h"
 #include "engine/restore/executor.h"
+#include "engine/process/restore_state.h"
 #include "engine/restore/plan_text.h"
 #include "stats.pb.h"
 
@@ -51,19 +54,35 @@ class Restore {
       std::fputs(plan_text(*set_, plan_, *files_).c_str(), stdout);
       return 0;
     }
+    check_host();
     hook("pre-restore");
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
       open_pages();
+      open_proc();
     }
     create_tree(begin);
     log.info("Restore finished successfully. Tasks resumed.");
     if (!options_.exec_cmd.empty()) become_command();
+    if (options_.detached && !options_.sibling && options_.launcher_fd < 0) leave_quietly();
     return options_.detached || options_.launcher_fd >= 0 ? 0 : wait_for_tree();
   }
 
  private:
+  void check_host() {
+    for (const ImageTask& t : set_->tasks)
+      if (!t.zombie) check_rlimits(t.threads[0].core, t.object());
+    self_ = self_settings(*set_, options_.lsm_profile);
+  }
+
+  void open_proc() {
+    if (self_.empty()) return;
+    UniqueFd fd(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_errno(Failure::environment, "/proc", "it cannot be opened", errno);
+    self_.proc_fd = files_->keep(std::move(fd));
+  }
+
   void open_pages() {
     for (size_t i = 0; i < set_->tasks.size(); i++) {
       const ImageTask& t = set_->tasks[i];
@@ -82,7 +101,7 @@ class Restore {
     std::vector<NodePrograms> programs;
     {
       PhaseTimer timer(log, "building programs");
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, area, options_.root_is_init);
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, self_, area, options_.root_is_init);
     }
     Executor executor(*set_, plan_, programs, area);
     {
@@ -205,6 +224,23 @@ class Restore {
     if (options_.display_stats) std::fputs(stats_text(stats_).c_str(), stdout);
   }
 
+  /// A root that asked for a signal at its parent's death must not get one because the engine leaves: the kernel sends it
+  /// with the rights of the dying parent, which gives them away.
+  void leave_quietly() {
+    bool asked = false;
+    std::set<uid_t> ids;
+    for (const ImageThread& th : set_->tasks[0].threads) {
+      const auto& creds = th.core.thread_core().creds();
+      asked |= th.core.thread_core().pdeath_sig() != 0;
+      ids.insert({creds.uid(), creds.suid()});
+    }
+    if (!asked) return;
+    uid_t stranger = 65533;
+    while (ids.count(stranger)) stranger--;
+    if (::setresuid(stranger, stranger, stranger))
+      log.warn("%s gets its parent-death signal when the engine leaves: %s", set_->tasks[0].object().c_str(), std::strerror(errno));
+  }
+
   /// In the foreground the engine stays as the parent until its children are gone.
   int wait_for_tree() {
     int status;
@@ -222,6 +258,7 @@ class Restore {
   std::unique_ptr<RestoreFiles> files_;
   std::map<int, int> pages_fd_;
   HostPid root_;
+  SelfSettings self_;
   pb::stats_entry stats_;
 };
 
