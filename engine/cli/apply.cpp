@@ -107,9 +107,10 @@ void set_external_unix(const std::string& v, Options& o) {
 }
 
 void set_validation(const std::string& v, Options& o) {
-  if (v != "filesize" && v != "buildid")
-    throw UsageError("option --file-validation", "cannot take \"" + v + "\"", "give filesize or buildid");
+  if (v != "filesize" && v != "buildid" && v != "none")
+    throw UsageError("option --file-validation", "cannot take \"" + v + "\"", "give filesize, buildid or none");
   o.files.validate_build_id = v == "buildid";
+  o.files.validate_size = v != "none";
 }
 
 void set_pre_dump_mode(const std::string& v, Options& o) {

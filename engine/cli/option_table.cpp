@@ -83,7 +83,7 @@ constexpr OptionSpec table[] = {
     {"evasive-devices", 0, flag, true, files, "", "any path of a device will do when its own is gone"},
     {"force-irmap", 0, flag, true, files, "", "look for inotify targets by searching directories"},
     {"irmap-scan-path", 0, value, false, files, "PATH", "directory to search; may be repeated"},
-    {"file-validation", 0, value, false, files, "HOW", "compare files by filesize or buildid (default: buildid)"},
+    {"file-validation", 0, value, false, files, "HOW", "compare files by filesize or buildid (default), or none"},
     {"skip-file-rwx-check", 0, flag, true, files, "", "do not compare the permissions of files"},
     {"ext-mount-map", 'M', value, false, files, "KEY:VAL", "older form of --external mnt[KEY]:VAL; or auto"},
     {"enable-external-sharing", 0, flag, false, files, "", "find shared external mounts"},

@@ -9,6 +9,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/dump/tree_images.h"
 #include "fdinfo.pb.h"
 
 namespace nsr {
@@ -140,6 +141,10 @@ pb::fown_entry DumpFiles::owner_of(int borrowed) const {
   auto pid = pids_.inner(HostPid(owner.pid));
   e.set_pid(static_cast<uint32_t>(pid ? pid->value : 0));
   return e;
+}
+
+uint32_t DumpFiles::namespace_id(uint32_t clone_flag, const OpenFile& file) {
+  return namespace_image_id(clone_flag, file.st.st_ino, file.pid);
 }
 
 void DumpFiles::dump_shared_memory(uint64_t shmid, int fd, uint64_t length) {

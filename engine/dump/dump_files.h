@@ -44,6 +44,7 @@ class DumpFiles final : public DumpContext {
   void add_file(const pb::file_entry& entry) override { entries_.push_back(entry); }
   const std::vector<OpenFile>& all_open_files() const override { return files_; }
   pb::fown_entry owner_of(int borrowed) const override;
+  uint32_t namespace_id(uint32_t clone_flag, const OpenFile& file) override;
   void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) override;
   ConnectionLock* connection_lock() override { return lock_; }
 

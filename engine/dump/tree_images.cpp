@@ -1,7 +1,9 @@
 #include "engine/dump/tree_images.h"
 
 #include <linux/kcmp.h>
+#include <linux/sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <set>
 
@@ -115,6 +117,22 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job) {
     out.push_back(std::move(e));
   }
   return out;
+}
+
+uint32_t namespace_image_id(uint32_t clone_flag, uint64_t inode, HostPid task) {
+  static constexpr struct {
+    uint32_t flag, id;
+    const char* name;
+  } kTypes[] = {{CLONE_NEWPID, kPidNs, "pid"},       {CLONE_NEWNET, kNetNs, "net"}, {CLONE_NEWIPC, kIpcNs, "ipc"},
+                {CLONE_NEWUTS, kUtsNs, "uts"},       {CLONE_NEWNS, kMntNs, "mnt"},  {CLONE_NEWUSER, kUserNs, "user"},
+                {CLONE_NEWCGROUP, kCgroupNs, "cgroup"}, {CLONE_NEWTIME, kTimeNs, "time"}};
+  for (const auto& type : kTypes) {
+    struct stat st {};
+    if (type.flag == clone_flag && ::stat(format("/proc/%d/ns/%s", task.value, type.name).c_str(), &st) == 0 &&
+        st.st_ino == inode)
+      return type.id;
+  }
+  return 0;
 }
 
 }  // namespace nsr

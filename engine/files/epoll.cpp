@@ -123,7 +123,7 @@ class Epoll final : public Kind {
       if (!moved && at == ids.end())
         throw Error(Failure::image, object, format("watches descriptor %u, which its process does not have", t.tfd()));
       int fd = ctx.fd_of(moved ? static_cast<uint32_t>(t.pos() >> 32) & 0x7fffffffu : at->second);
-      if (::fcntl(fd, F_GETFL) & O_PATH) {  // a placeholder
+      if (is_placeholder(fd)) {  // opened by the task itself
         left_[entry.id()].push_back(t);
         continue;
       }

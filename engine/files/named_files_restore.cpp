@@ -50,7 +50,13 @@ UniqueFd NamedFiles::open_remapped(const pb::reg_file_entry& reg, const Remap& r
   if (!target || !target->has_reg())
     throw Error(Failure::image, reg.name(), format("is remapped to %u, which is no regular file", remap.id));
   used_links_.insert(target->reg().name());
-  UniqueFd fd = open_path(target->reg().name(), flags);
+  const std::string& link = target->reg().name();
+  // /proc goes on showing the name that a file was opened by: the one it had, when that is free
+  bool own_name = ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, reg.name().c_str(), 0) == 0;
+  UniqueFd fd = close_on_exec(::open(own_name ? reg.name().c_str() : link.c_str(), flags));
+  int failed = errno;
+  if (own_name) ::unlink(reg.name().c_str());
+  if (!fd) throw_errno(Failure::environment, reg.name(), "cannot be opened as " + link, failed);
   validate_file(fd.get(), reg, ctx.options());
   return fd;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/files/common.h"
+#include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
 #include "tty.pb.h"
 
@@ -34,6 +35,7 @@ class Tty final : public Kind {
   std::string describe(const pb::file_entry& entry) const override;
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
   void finish_restore(RestoreContext& ctx) override;
+  void emit_opens(TaskStage& stage) override;
   void emit_task(TaskStage& stage) override;
 
  private:
@@ -63,6 +65,7 @@ class Tty final : public Kind {
   /// The pty of the tree that is this session's controlling terminal.
   const pb::tty_info_entry* terminal_of_session(uint32_t sid, RestoreContext& ctx);
   Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
+  void open_dev_tty(const pb::file_entry& entry, const pb::tty_info_entry& own, RestoreContext& ctx);
   void take_foreground(TaskStage& stage);
   UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object, RestoreContext& ctx);
 
@@ -73,6 +76,8 @@ class Tty final : public Kind {
   std::map<uint32_t, pb::tty_info_entry> infos_;
   bool infos_read_ = false;
   std::map<uint32_t, Pair> pairs_;
+  InTaskOpens opens_;
+  Tables tables_;
   std::set<uint32_t> callers_;  ///< file ids that are the caller's terminal
   uint32_t foreground_ = 0;     ///< group to put into its foreground
 };

@@ -199,6 +199,25 @@ UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const
   return fd;
 }
 
+/// /dev/tty gives the terminal of whoever opens it, so the leader of the session does when it has a descriptor of it.
+/// Else it is the same terminal by its own name.
+void Tty::open_dev_tty(const pb::file_entry& entry, const pb::tty_info_entry& own, RestoreContext& ctx) {
+  std::string object = image_object(name(), entry.id());
+  int flags = reopen_flags(entry.tty().flags());
+  Pair& pair = pair_of(own, object, ctx);
+  NsPid leader(static_cast<int32_t>(own.sid()));
+  if (tables_.holds(leader, entry.id(), ctx)) {
+    opens_.provide(entry.id(), "/dev/tty", ctx, [flags](Program& p, Arena& arena) {
+      p.call(SYS_openat, AT_FDCWD, arena.put_string("/dev/tty"), flags);
+    });
+    opens_.set_opener(entry.id(), leader);
+    return;
+  }
+  UniqueFd slave = close_on_exec(::ioctl(pair.master.get(), TIOCGPTPEER, flags));
+  if (!slave) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
+  ctx.provide(entry.id(), std::move(slave));
+}
+
 void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
   const pb::tty_info_entry& info = info_of(entry, ctx);
   std::string object = image_object(name(), entry.id());
@@ -213,11 +232,7 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
                 "give it with --inherit-fd 'fd[N]:" + key + "'");
   if (info.type() == pb::CTTY && !ctx.options().shell_job) {
     if (const pb::tty_info_entry* own = terminal_of_session(info.sid(), ctx)) {
-      // /dev/tty gives the terminal of whoever opens it: the same terminal by its own name
-      UniqueFd slave =
-          close_on_exec(::ioctl(pair_of(*own, object, ctx).master.get(), TIOCGPTPEER, reopen_flags(flags)));
-      if (!slave) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
-      ctx.provide(entry.id(), std::move(slave));
+      open_dev_tty(entry, *own, ctx);
       return;
     }
   }
@@ -283,9 +298,10 @@ void Tty::take_foreground(TaskStage& stage) {
   foreground_ = 0;
 }
 
+void Tty::emit_task(TaskStage& stage) { take_foreground(stage); }
+
 /// The leader of a session takes its terminal; it may have no descriptor of it, so it opens one.
-void Tty::emit_task(TaskStage& stage) {
-  take_foreground(stage);
+void Tty::emit_opens(TaskStage& stage) {
   for (const auto& [index, pair] : pairs_) {
     if (pair.info.sid() == 0 || static_cast<int32_t>(pair.info.sid()) != stage.pid.value) continue;
     Program& p = stage.program;
@@ -302,6 +318,7 @@ void Tty::emit_task(TaskStage& stage) {
     p.call(SYS_close, fd);
     p.note("spare number");
   }
+  opens_.emit(stage);  // /dev/tty of this session
 }
 
 std::unique_ptr<Kind> make_tty_kind() { return std::make_unique<Tty>(); }

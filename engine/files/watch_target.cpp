@@ -63,15 +63,21 @@ std::optional<std::string> path_by_handle(const OpenFile& watcher, uint32_t sdev
   return std::nullopt;
 }
 
-/// --irmap-scan-path: filesystems without handles (overlayfs) are searched.
+/// --irmap-scan-path, or everything with --force-irmap: filesystems without handles (overlayfs) are searched.
 std::optional<std::string> path_by_search(uint32_t sdev, uint64_t ino, const FileOptions& options) {
   namespace fs = std::filesystem;
-  for (const std::string& root : options.irmap_scan_paths) {
+  std::vector<std::string> roots = options.irmap_scan_paths;
+  if (roots.empty() && options.force_irmap) roots.push_back("/");
+  for (const std::string& root : roots) {
     if (is_inode(root, sdev, ino)) return root;
     std::error_code skip;
     for (auto it = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, skip);
-         it != fs::recursive_directory_iterator(); it.increment(skip))
-      if (is_inode(it->path().string(), sdev, ino)) return it->path().string();
+         it != fs::recursive_directory_iterator(); it.increment(skip)) {
+      struct stat st {};
+      if (::lstat(it->path().c_str(), &st) != 0) continue;
+      if (st.st_ino == ino && st.st_dev == device(sdev)) return it->path().string();
+      if (S_ISDIR(st.st_mode) && st.st_dev != device(sdev)) it.disable_recursion_pending();
+    }
   }
   return std::nullopt;
 }
