@@ -17,7 +17,7 @@ STAT = {"comm": 2, "priority": 18, "nice": 19, "startcode": 26, "endcode": 27, "
 FILES = ("limits", "cmdline", "environ", "comm", "oom_score_adj", "coredump_filter", "personality", "loginuid", "cgroup", "auxv")
 GO_BIT = 1 << (signal.SIGRTMIN + 14 - 1)
 LINKS = ("cwd", "root", "exe")
-FDINFO_SKIP = ("mnt_id", "ino", "eventfd-id", "scm_fds")
+FDINFO_SKIP = ("mnt_id", "ino", "eventfd-id", "scm_fds", "Pid")
 
 
 def read(path):
@@ -99,6 +99,10 @@ def fdinfo(path):
         if key in FDINFO_SKIP:
             continue
         line = re.sub(r"\b(ino|sdev):[0-9a-f]+", r"\1:*", line) if key == "tfd" else line
+        if key == "lock":  # the pid is one of the host
+            line = re.sub(r"(READ|WRITE|UNLCK) -?\d+", r"\1 *", line)
+        if key == "NSpid":
+            line = "NSpid: " + line.split()[-1]
         lines.append(" ".join(line.split()))
     return "; ".join(sorted(lines))
 

@@ -1,5 +1,4 @@
 // flock, POSIX and OFD locks and a lease, own ones and a child's, shared and exclusive.
-// ignore: fd \d+ info$
 // engine: --file-locks
 #include <sys/file.h>
 

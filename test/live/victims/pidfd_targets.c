@@ -1,5 +1,4 @@
 // pidfd: of itself, of a child (watched by epoll), of one that has ended and was waited for.
-// ignore: fd \d+ info$
 #include <poll.h>
 #include <sys/epoll.h>
 
