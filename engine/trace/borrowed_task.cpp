@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,14 +171,7 @@ void BorrowedTask::run(std::vector<Program>& programs) {
     tracee.resume();
     running++;
   }
-  for (size_t done = 0; done < running;) {
-    char c[8];
-    pollfd p[2] = {{socket_.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
-    if (::poll(p, 2, -1) < 0) continue;
-    if (p[1].revents)
-      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
-    if (::read(socket_.get(), c, sizeof c) == 1) done++;
-  }
+  wait_for_bells(running);
   for (size_t i = 0; i < programs.size(); i++)
     if (!programs[i].empty()) Tracee(task_.threads[i].tid).interrupt();
   for (size_t i = 0; i < programs.size(); i++) {
@@ -186,6 +181,38 @@ void BorrowedTask::run(std::vector<Program>& programs) {
       throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
     const Record* results = arena_.local<Record>(stored[i]);
     for (size_t k = 0; k < programs[i].size(); k++) programs[i].at(k).result = results[k].result;
+  }
+  // All threads wait in the area, whose own code takes them home: the borrowed bytes are not needed until give_back(),
+  // and the image of that page must not hold them.
+  if (!cave_clean_) force_write(task_.pid, cave_, cave_before_.data(), cave_before_.size());
+  cave_clean_ = true;
+}
+
+void BorrowedTask::wait_for_bells(size_t running) {
+  sigset_t chld;
+  sigemptyset(&chld);
+  sigaddset(&chld, SIGCHLD);
+  UniqueFd stops(::signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
+  while (running > 0) {
+    pollfd p[3] = {{socket_.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}, {stops.get(), POLLIN, 0}};
+    if (::poll(p, 3, -1) < 0) continue;
+    if (p[1].revents)
+      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
+    char c[8];
+    if (p[0].revents && ::read(socket_.get(), c, sizeof c) == 1) running--;
+    if (p[2].revents) let_stopped_go_on(stops.get());
+  }
+}
+
+/// A SIGSTOP from outside cannot be blocked: it stops threads in the middle of their programs. They are sent on; the
+/// stop stays in effect for the process and shows when it is let go.
+void BorrowedTask::let_stopped_go_on(int signal_fd) {
+  signalfd_siginfo ignored;
+  while (::read(signal_fd, &ignored, sizeof ignored) > 0) {
+  }
+  for (const FrozenThread& th : task_.threads) {
+    int status;
+    if (::waitpid(th.tid.value, &status, __WALL | WNOHANG) == th.tid.value && WIFSTOPPED(status)) Tracee(th.tid).resume();
   }
 }
 
@@ -203,6 +230,7 @@ void BorrowedTask::give_back() {
   }
   FrozenThread& first = task_.threads.front();
   Tracee tracee(first.tid);
+  if (cave_clean_) force_write(task_.pid, cave_, borrow_.code.data(), borrow_.code.size());
   tracee.set_registers(arch::at_undo(tracee.registers(), borrow_, area_));
   for (int call = 0; call < arch::kUndoCalls; call++) {
     tracee.step_to_syscall_stop();

@@ -41,6 +41,8 @@ class BorrowedTask {
   RemoteAddr find_cave(size_t size);
   void take_socket(const Tracee& tracee, long result);
   void map_area();
+  void wait_for_bells(size_t running);
+  void let_stopped_go_on(int signal_fd);
 
   FrozenTask& task_;
   Arena arena_;
@@ -53,6 +55,7 @@ class BorrowedTask {
   arch::BorrowCode borrow_;
   std::vector<std::byte> cave_before_;
   bool given_back_ = false;
+  bool cave_clean_ = false;   ///< the borrowing code is not in the task at the moment
 };
 
 }  // namespace nsr
