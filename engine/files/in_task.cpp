@@ -108,6 +108,7 @@ void InTaskOpens::receive(const Recipe& recipe, uint32_t fd, TaskStage& stage) {
 }
 
 void InTaskOpens::emit(TaskStage& stage) {
+  if (opens_.empty()) return;
   Program& p = stage.program;
   std::map<uint32_t, uint32_t> done;  // file id -> number in this task
   const int spare = lowest_free(stage.table);
