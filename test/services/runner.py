@@ -198,6 +198,7 @@ class Runner:
         program = [os.path.join(self.bin, "ns-restore")] if flavour == "ns" else [os.path.join(self.bin, "ns-engine"), "restore"]
         if flavour == "ns":
             self.occupy()
+        self.service.mark()
         begin = time.monotonic()
         self.engine([*prefix, *program, "-D", self.images(n), "-d", "-v4", "-o", f"restore{name}.log", "--pidfile", pidfile,
                      *self.service.options, *self.more], "restore")
@@ -227,6 +228,10 @@ class Runner:
                 raise Failed(f"a graceful stop ended with {code}")
         if init:
             self.until(lambda: not os.path.exists(f"/proc/{init}"), "the namespace's init ends with its tree")
+        try:
+            s.check_result()
+        except (AssertionError, OSError, subprocess.CalledProcessError) as e:
+            raise Failed(f"its result: {type(e).__name__} {e} {trace_of(e)}") from e
 
     def check(self, generation):
         try:

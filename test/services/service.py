@@ -57,8 +57,14 @@ class Service:
         """Asserts that the state is there and that the service still works in full. Called after every restore."""
         self.ask()
 
+    def mark(self):
+        """Called before every restore, for those whose answer is that something goes on."""
+
     def stop(self, pid):
         os.kill(pid, self.stop_signal)
+
+    def check_result(self):
+        """Asserts that what it left behind after its end is right."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
     def log_errors(self):
