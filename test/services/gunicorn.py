@@ -25,7 +25,13 @@ class Subject(Service):
         assert http(self.port) == (200, b"hello")
 
     def load(self):
-        self.ask()
+        """Until all workers serve."""
+        pids = set()
+        for _ in range(10000):
+            pids.add(http(self.port, "/pid")[1])
+            if len(pids) == 3:
+                return
+        raise AssertionError(f"only {len(pids)} workers")
 
     def check(self, generation):
         for _ in range(30):

@@ -4,6 +4,7 @@ import ctypes
 import glob
 import os
 import pwd
+import select
 import shutil
 import signal
 import subprocess
@@ -158,11 +159,13 @@ class Runner:
         output = os.path.join(self.dir, f"{what}.output")
         with open(output, "ab") as out:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir)
-            try:
-                code = child.wait(self.service.timeout)
-            except subprocess.TimeoutExpired:
+            ended = os.pidfd_open(child.pid)  # Popen.wait(timeout) polls, up to 50 ms too late
+            in_time, _, _ = select.select([ended], [], [], self.service.timeout)
+            os.close(ended)
+            if not in_time:
                 child.kill()
-                child.wait()
+            code = child.wait()
+            if not in_time:
                 raise Failed(f"{what} took over {self.service.timeout:.0f} s")
         if code != 0:
             with open(output, errors="replace") as f:
