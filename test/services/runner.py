@@ -58,6 +58,7 @@ class Runner:
         self.times, self.statuses = {}, {}
         self.root = self.init = 0
         self.dumps = 0
+        self.verbosity = "-v4"
         self.occupier = None
         self.namespaces = []
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -177,7 +178,7 @@ class Runner:
         self.ids = snapshot.all_ids(self.root)
         self.inner = [int(snapshot.inner_id(f"/proc/{i}")) for i in self.ids]
         with self.timed("dump"):
-            self.engine([os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", self.images(n), "-v4", "-o", "dump.log",
+            self.engine([os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", self.images(n), self.verbosity, "-o", "dump.log",
                          *self.service.options, *self.more, *more], "dump")
         self.dumps += 1
         if "-R" not in more:
@@ -203,7 +204,7 @@ class Runner:
             self.occupy()
         self.service.mark()
         begin = time.monotonic()
-        self.engine([*prefix, *program, "-D", self.images(n), "-d", "-v4", "-o", f"restore{name}.log", "--pidfile", pidfile,
+        self.engine([*prefix, *program, "-D", self.images(n), "-d", self.verbosity, "-o", f"restore{name}.log", "--pidfile", pidfile,
                      *self.service.options, *self.more], "restore")
         done = time.monotonic()
         with open(pidfile) as f:
@@ -287,7 +288,7 @@ class Runner:
         for root in roots:
             self.root = self.service.root = root
             self.stop()
-        self.check_logs()
+        self.check_logs(shared=True)
 
     @contextlib.contextmanager
     def in_netns(self, name):
@@ -302,8 +303,8 @@ class Runner:
             os.close(own)
             os.close(other)
 
-    def check_logs(self):
-        found = self.service.log_errors()
+    def check_logs(self, shared=False):
+        found = self.service.log_errors(shared)
         if found:
             raise Failed(f"{len(found)} errors in its logs:\n    " + "\n    ".join(found[:10]))
 

@@ -19,6 +19,7 @@ class Service:
     logs = ["output"]      # files to search for errors, relative to the directory
     errors = ERROR         # what no line of a log may match ...
     harmless = None        # ... except lines that match this
+    harmless_in_copies = None  # the same for copies that share the directory
     timeout = 20.0         # seconds for every wait
     stop_signal = signal.SIGTERM
     exit_codes = (0,)      # of a graceful stop; None: any
@@ -67,14 +68,15 @@ class Service:
         """Asserts that what it left behind after its end is right."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
-    def log_errors(self):
+    def log_errors(self, shared):
         found = []
+        harmless = "|".join(filter(None, [self.harmless, self.harmless_in_copies if shared else None]))
         for name in self.logs:
             path = self.path(name)
             if not os.path.exists(path):
                 continue
             with open(path, errors="replace") as f:
                 for line in f:
-                    if re.search(self.errors, line) and not (self.harmless and re.search(self.harmless, line)):
+                    if re.search(self.errors, line) and not (harmless and re.search(harmless, line)):
                         found.append(f"{name}: {line.rstrip()}")
         return found
