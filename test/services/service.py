@@ -24,7 +24,7 @@ class Service:
     stop_signal = signal.SIGTERM
     exit_codes = (0,)      # of a graceful stop; None: any
     copies = True          # side-by-side copies make sense (no shared data directory that allows one owner only)
-    terminal = False
+    sessions = True        # clients stay connected through the dumps, where the service has such in load()
 
     def __init__(self, directory):
         self.directory = directory
