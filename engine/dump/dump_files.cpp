@@ -127,6 +127,8 @@ pb::fown_entry DumpFiles::owner_of(int borrowed) const {
   e.set_signum(0);
   e.set_pid_type(0);
   e.set_pid(0);
+  int sig = ::fcntl(borrowed, kFGetsig);  // may be set without an owner
+  e.set_signum(static_cast<uint32_t>(sig > 0 ? sig : 0));
   OwnerEx owner{};
   if (::fcntl(borrowed, kFGetownEx, &owner) || owner.pid == 0) return e;
   uint32_t uids[2] = {};
@@ -134,8 +136,6 @@ pb::fown_entry DumpFiles::owner_of(int borrowed) const {
     e.set_uid(uids[0]);
     e.set_euid(uids[1]);
   }
-  int sig = ::fcntl(borrowed, kFGetsig);
-  e.set_signum(static_cast<uint32_t>(sig > 0 ? sig : 0));
   // the image holds the kernel's enum pid_type: thread 0, process 1, group 2 (F_OWNER_PGRP is 2, but PIDTYPE_PGID is 2)
   e.set_pid_type(static_cast<uint32_t>(owner.type));
   auto pid = pids_.inner(HostPid(owner.pid));
