@@ -17,8 +17,8 @@
 #include "engine/dump/dump_files.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
-#include "engine/memory/page_scan.h"
 #include "engine/memory/page_store.h"
+#include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/process/seccomp.h"
@@ -53,6 +53,7 @@ struct LiveTask {
   pb::nsr_task_entry ext;
   MemoryFacts memory;
   pb::mm_entry mm;
+  pb::nsr_mm_entry mm_ext;
   std::vector<PageStore::TaskRange> pages;
 };
 
@@ -188,19 +189,9 @@ class Dump {
     auto begin = Clock::now();
     for (LiveTask& t : live_) {
       collect_mm(t);
-      PageScanner scanner(t.frozen->pid);
-      for (const pb::vma_entry& v : t.mm.vmas()) {
-        if (!(v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) || (v.status() & (kVmaVvar | kVmaVsyscall))) continue;
-        std::vector<PageRange> ranges;
-        if (v.status() & kVmaVdso)
-          ranges.push_back({v.start(), v.end()});  // whole: the restore compares it with the running kernel's
-        else
-          scanner.own_pages(v.start(), v.end(), ranges);
-        bool lazy = v.status() & kVmaAnonPrivate && !(v.status() & kVmaVdso);
-        for (const PageRange& r : ranges) t.pages.push_back({r, lazy});
-      }
-      pages_.counts().scanned += scanner.scanned_pages();
+      pages_.counts().scanned += find_pages(t.frozen->pid, t.mm, t.mm_ext, t.pages);
     }
+    segments_.write(images_, pages_, engine_ids().ipc_ns_id());
     auto scanned = Clock::now();
     for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
@@ -232,9 +223,15 @@ class Dump {
     }
     mm.set_dumpable(t.memory.dumpable);
     if (t.memory.thp_disabled) mm.set_thp_disabled(true);
-    for (auto& v :
-         collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_).entries)
-      mm.add_vmas()->Swap(&v);
+    VmaList list = collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_);
+    for (auto& v : list.entries) mm.add_vmas()->Swap(&v);
+    for (const auto& v : mm.vmas())
+      if (v.status() & kVmaSysvIpc)
+        segments_.add(pid, static_cast<uint32_t>(v.shmid()),
+                      format("/proc/%d/map_files/%llx-%llx", pid.value, static_cast<unsigned long long>(v.start()),
+                             static_cast<unsigned long long>(v.end())));
+    for (auto& a : list.aios) mm.add_aios()->Swap(&a);
+    t.mm_ext.Swap(&list.ext);
   }
 
   void write_images() {
@@ -251,6 +248,7 @@ class Dump {
       uint64_t n = number(t.frozen->ns_pid);
       images_.create(Img::ids, n).write(t.entry->ids);
       images_.create(Img::mm, n).write(t.mm);
+      images_.create(Img::mm_ext, n).write(t.mm_ext);
       images_.create(Img::task_ext, n).write(t.ext);
       for (size_t i = 0; i < t.cores.size(); i++)
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
@@ -341,6 +339,7 @@ class Dump {
   NetworkHold lock_{options_.network_lock, run_id_};
   ImageDir images_;
   PageStore pages_;
+  SysvSegments segments_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::optional<FrozenTree> tree_;
   std::optional<PidMap> pids_;

@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <map>
@@ -25,6 +26,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "/memfd:";
 constexpr std::string_view kDeleted = " (deleted)";
+// Objects behind MAP_SHARED | MAP_ANONYMOUS, known by the names that the kernel gives them.
+constexpr std::string_view kDevZero = "/dev/zero", kHugeAnonymous = "/anon_hugepage";
 constexpr long kHugetlbfs = 0x958458f6;  // linux/magic.h
 constexpr int kHugeShift = 26;           // MFD_HUGE_SHIFT
 
@@ -32,7 +35,8 @@ class Memfd final : public Kind {
  public:
   const char* name() const override { return "memfd"; }
   bool match(const OpenFile& file) const override {
-    return S_ISREG(file.st.st_mode) && file.st.st_nlink == 0 && file.link.starts_with(kPrefix);
+    return S_ISREG(file.st.st_mode) && file.st.st_nlink == 0 &&
+           (file.link.starts_with(kPrefix) || is_anonymous(name_of(file)));
   }
 
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override {
@@ -94,10 +98,33 @@ class Memfd final : public Kind {
   };
 
   static std::string name_of(const OpenFile& file) {
-    std::string name = file.link.substr(kPrefix.size());
+    std::string name = file.link.starts_with(kPrefix) ? file.link.substr(kPrefix.size()) : file.link;
     if (name.size() >= kDeleted.size() && std::string_view(name).ends_with(kDeleted))
       name.resize(name.size() - kDeleted.size());
     return name;
+  }
+
+  static bool is_anonymous(std::string_view name) { return name == kDevZero || name == kHugeAnonymous; }
+
+  /// mmap(2) of shared anonymous memory makes an object that no path leads to but that of the mapping itself.
+  static UniqueFd make_anonymous(const pb::memfd_inode_entry& e, const std::string& object) {
+    int flags = MAP_SHARED | MAP_ANONYMOUS;
+    if (e.hugetlb_flag()) flags |= MAP_HUGETLB | static_cast<int>(e.hugetlb_flag() & ~MFD_HUGETLB);
+    size_t size = std::max<uint64_t>(e.size(), 4096);
+    void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (at == MAP_FAILED) at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+      throw_errno(Failure::environment, object, format("mapping %zu bytes of shared memory failed", size), errno,
+                  e.hugetlb_flag() ? "provide huge pages (vm.nr_hugepages)" : "free memory");
+    auto start = reinterpret_cast<uintptr_t>(at);
+    std::string path = format("/proc/self/map_files/%lx-%lx", start, start + size);
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    int err = errno;
+    ::munmap(at, size);
+    if (!fd)
+      throw_errno(Failure::environment, object, path + " cannot be opened", err,
+                  "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
+    return fd;
   }
 
   static void dump_inode(const OpenFile& file, int fd, uint32_t id, DumpContext& ctx) {
@@ -108,7 +135,8 @@ class Memfd final : public Kind {
     inode.set_uid(file.st.st_uid);
     inode.set_gid(file.st.st_gid);
     inode.set_size(static_cast<uint64_t>(file.st.st_size));
-    inode.set_shmid(static_cast<uint32_t>(file.st.st_ino));
+    // numbers of SysV segments are in the same space, and inode numbers are unique in one file system only
+    inode.set_shmid(0x80000000u | id);
     int seals = ::fcntl(own.get(), F_GET_SEALS);
     if (seals < 0) throw_errno(Failure::unsupported, file.describe(), "its seals cannot be read", errno);
     inode.set_seals(static_cast<uint32_t>(seals));
@@ -141,6 +169,11 @@ class Memfd final : public Kind {
     if (stored == stored_.end())
       throw Error(Failure::image, object, format("%s has no inode %u", image_name(Img::memfd).c_str(), id));
     const pb::memfd_inode_entry& e = stored->second;
+    if (is_anonymous(e.name())) {
+      inode.fd = make_anonymous(e, object);
+      if (e.size() > 0) ctx.fill_shared_memory(e.shmid(), inode.fd.get());
+      return inode;
+    }
     inode.fd.reset(::memfd_create(e.name().c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | e.hugetlb_flag()));
     if (!inode.fd) throw_errno(Failure::environment, object, "memfd_create failed", errno);
     if (::ftruncate(inode.fd.get(), static_cast<off_t>(e.size())) != 0)

@@ -4,10 +4,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/procfs/maps.h"
+#include "engine/procfs/reader.h"
 
 namespace nsr {
 namespace {
@@ -23,17 +26,8 @@ struct PmScanArg {
       category_anyof_mask, return_mask;
 };
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, PmScanArg);
-constexpr uint64_t kIsFile = 1 << 2, kIsPresent = 1 << 3, kIsSwapped = 1 << 4, kIsPfnZero = 1 << 5;
-
-// bits of a pagemap word (Documentation/admin-guide/mm/pagemap.rst)
-constexpr uint64_t kWordPresent = 1ull << 63, kWordSwapped = 1ull << 62, kWordFile = 1ull << 61;
-
-void add(std::vector<PageRange>& out, uint64_t start, uint64_t end) {
-  if (!out.empty() && out.back().end == start)
-    out.back().end = end;
-  else
-    out.push_back({start, end});
-}
+constexpr uint64_t kIsFile = 1 << 2, kIsPresent = 1 << 3, kIsSwapped = 1 << 4, kIsPfnZero = 1 << 5, kIsHuge = 1 << 6,
+                   kIsGuard = 1 << 8;
 
 }  // namespace
 
@@ -43,49 +37,70 @@ PageScanner::PageScanner(HostPid pid) : pid_(pid) {
   if (!fd_) throw_errno(Failure::target, format("pid %d", pid.value), path + " cannot be opened", errno);
 }
 
-void PageScanner::own_pages(uint64_t start, uint64_t end, std::vector<PageRange>& out) {
-  scanned_ += (end - start) / kPage;
-  if (has_scan_ && scan(start, end, out)) return;
-  has_scan_ = false;
-  read_words(start, end, out);
+ScannedPages PageScanner::scan(uint64_t start, uint64_t end) {
+  ScannedPages out;
+  if (scan_ioctl(start, end, out)) return out;
+  out = {};
+  std::vector<PageRange> mapped;
+  for (const auto& m : procfs::parse_maps(procfs::ProcDir(pid_).read("maps")))
+    if (m.start >= start && m.end <= end) add_range(mapped, {m.start, m.end});
+  scan_words(mapped, out);
+  return out;
 }
 
-bool PageScanner::scan(uint64_t start, uint64_t end, std::vector<PageRange>& out) {
-  PageRegion regions[512];
+bool PageScanner::scan_ioctl(uint64_t start, uint64_t end, ScannedPages& out) {
+  // the kernel collects 512 regions at a time; with room for more, walk_end may be where an inner batch ended (6.18)
+  std::vector<PageRegion> regions(512);
+  uint64_t guard = kIsGuard;
   while (start < end) {
     PmScanArg a{};
     a.size = sizeof a;
     a.start = start;
     a.end = end;
-    a.vec = reinterpret_cast<uint64_t>(regions);
-    a.vec_len = 512;
+    a.vec = reinterpret_cast<uint64_t>(regions.data());
+    a.vec_len = regions.size();
     a.category_inverted = kIsPfnZero | kIsFile;
     a.category_mask = kIsPfnZero | kIsFile;
     a.category_anyof_mask = kIsPresent | kIsSwapped;
-    a.return_mask = kIsPresent;
+    a.return_mask = kIsHuge | guard;
     int n = ::ioctl(fd_.get(), kPagemapScan, &a);
+    if (n < 0 && errno == EINVAL && guard) {
+      guard = 0;
+      continue;
+    }
     if (n < 0 && (errno == ENOTTY || errno == EINVAL)) return false;
     if (n < 0) throw_errno(Failure::target, format("pid %d", pid_.value), "PAGEMAP_SCAN failed", errno);
-    for (int i = 0; i < n; i++) add(out, regions[i].start, regions[i].end);
+    for (size_t i = 0; i < static_cast<size_t>(n); i++) {
+      const PageRegion& r = regions[i];
+      add_range(r.categories & kIsGuard ? out.guards : out.own, {r.start, r.end});
+      if (r.categories & kIsHuge) add_range(out.huge, {r.start, r.end});
+    }
     if (a.walk_end <= start) break;
     start = a.walk_end;
   }
   return true;
 }
 
-void PageScanner::read_words(uint64_t start, uint64_t end, std::vector<PageRange>& out) {
-  constexpr size_t kBatch = 8192;
-  std::vector<uint64_t> words(kBatch);
-  for (uint64_t at = start; at < end;) {
-    size_t n = std::min<uint64_t>(kBatch, (end - at) / kPage);
-    if (!pread_exact(fd_.get(), words.data(), n * 8, static_cast<off_t>(at / kPage * 8)))
-      throw_errno(Failure::target, format("pid %d", pid_.value), "reading pagemap failed", errno);
-    for (size_t i = 0; i < n; i++) {
-      bool own = (words[i] & (kWordPresent | kWordSwapped)) && !(words[i] & kWordFile);
-      if (own) add(out, at + i * kPage, at + (i + 1) * kPage);
+std::vector<uint64_t> PageScanner::words(PageRange range) const {
+  std::vector<uint64_t> words((range.end - range.start) / kPage);
+  if (!pread_exact(fd_.get(), words.data(), words.size() * 8, static_cast<off_t>(range.start / kPage * 8)))
+    throw_errno(Failure::target, format("pid %d", pid_.value), "reading pagemap failed", errno);
+  return words;
+}
+
+void PageScanner::scan_words(const std::vector<PageRange>& mapped, ScannedPages& out) const {
+  constexpr uint64_t kBatch = 8192 * kPage;
+  for (const PageRange& m : mapped)
+    for (uint64_t at = m.start; at < m.end; at += kBatch) {
+      std::vector<uint64_t> w = words({at, std::min(m.end, at + kBatch)});
+      for (size_t i = 0; i < w.size(); i++) {
+        uint64_t page = at + i * kPage;
+        if (w[i] & kWordGuard)
+          add_range(out.guards, {page, page + kPage});
+        else if ((w[i] & (kWordPresent | kWordSwapped)) && !(w[i] & kWordFile))
+          add_range(out.own, {page, page + kPage});
+      }
     }
-    at += n * kPage;
-  }
 }
 
 }  // namespace nsr

@@ -5,27 +5,39 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/unique_fd.h"
-#include "engine/memory/vma.h"
+#include "engine/memory/page_range.h"
 
 namespace nsr {
 
-/// Scans page tables through /proc/PID/pagemap: PAGEMAP_SCAN (Linux 6.7), before that the pagemap words.
+/// What a scan found; each list ascending, joined, disjoint.
+struct ScannedPages {
+  /// Present or swapped, not the zero page, not a page of a file (copied pages of a private file mapping count).
+  std::vector<PageRange> own;
+  /// The part of own that is mapped by huge page table entries (transparent or hugetlb).
+  std::vector<PageRange> huge;
+  /// Guard regions (Linux 6.13).
+  std::vector<PageRange> guards;
+};
+
+/// Scans page tables through /proc/PID/pagemap: PAGEMAP_SCAN (Linux 6.7), before that the pagemap words (no huge pages).
 class PageScanner {
  public:
   explicit PageScanner(HostPid pid);
-  /// Appends the ranges inside [start, end) whose pages are present or swapped, not the zero page and not a page of a
-  /// file (copied pages of a private file mapping count). Ascending, joined.
-  void own_pages(uint64_t start, uint64_t end, std::vector<PageRange>& out);
-  uint64_t scanned_pages() const { return scanned_; }
+  /// Looks at all of [start, end), mapped or not: one walk is far cheaper than one for each VMA.
+  ScannedPages scan(uint64_t start, uint64_t end);
+  /// The pagemap words of a range, one a page (Documentation/admin-guide/mm/pagemap.rst).
+  std::vector<uint64_t> words(PageRange range) const;
 
  private:
-  bool scan(uint64_t start, uint64_t end, std::vector<PageRange>& out);
-  void read_words(uint64_t start, uint64_t end, std::vector<PageRange>& out);
+  bool scan_ioctl(uint64_t start, uint64_t end, ScannedPages& out);
+  void scan_words(const std::vector<PageRange>& mapped, ScannedPages& out) const;
 
   HostPid pid_;
   UniqueFd fd_;
-  uint64_t scanned_ = 0;
-  bool has_scan_ = true;
 };
+
+/// Bits of a pagemap word.
+inline constexpr uint64_t kWordPresent = 1ull << 63, kWordSwapped = 1ull << 62, kWordFile = 1ull << 61,
+                          kWordGuard = 1ull << 58, kWordExclusive = 1ull << 56, kWordPfn = (1ull << 55) - 1;
 
 }  // namespace nsr

@@ -4,11 +4,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/memory/page_scan.h"
 #include "engine/trace/tracee.h"
 #include "pagemap.pb.h"
 
@@ -99,6 +102,39 @@ void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange
   map.finish();
   counts_.written += total;
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), ranges.size());
+}
+
+uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext, std::vector<PageStore::TaskRange>& out) {
+  std::vector<PageRange> within;
+  uint64_t first = 0, last = 0, mapped = 0;
+  for (const pb::vma_entry& v : mm.vmas()) {
+    if (v.status() & kVmaVsyscall) continue;
+    if (!last) first = v.start();
+    last = v.end();
+    if (!has_own_pages(v)) continue;
+    within.push_back({v.start(), v.end()});
+    mapped += (v.end() - v.start()) / kPage;
+  }
+  ScannedPages scanned = PageScanner(pid).scan(first, last);
+  size_t k = 0;
+  for (const pb::vma_entry& v : mm.vmas()) {
+    if (!has_own_pages(v)) continue;
+    if (v.status() & kVmaVdso) {  // whole: the restore compares it with the running kernel's
+      out.push_back({{v.start(), v.end()}, false});
+      continue;
+    }
+    bool lazy = v.status() & kVmaAnonPrivate;
+    while (k < scanned.own.size() && scanned.own[k].end <= v.start()) k++;
+    for (size_t i = k; i < scanned.own.size() && scanned.own[i].start < v.end(); i++)
+      out.push_back({{std::max(v.start(), scanned.own[i].start), std::min(v.end(), scanned.own[i].end)}, lazy});
+  }
+  auto put = [](const PageRange& r, pb::nsr_range& e) {
+    e.set_start(r.start);
+    e.set_end(r.end);
+  };
+  for (const PageRange& r : intersect(scanned.huge, within)) put(r, *ext.add_huge());
+  for (const PageRange& r : intersect(scanned.guards, within)) put(r, *ext.add_guards());
+  return mapped;
 }
 
 void PageStore::write_shared(uint64_t shmid, int fd, uint64_t length) {

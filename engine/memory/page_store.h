@@ -36,4 +36,8 @@ class PageStore {
   PageCounts counts_;
 };
 
+/// Scans a frozen task: which pages of its mappings go to the store; huge ranges and guard regions go to ext.
+/// Returns how many pages the scan covered.
+uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext, std::vector<PageStore::TaskRange>& out);
+
 }  // namespace nsr

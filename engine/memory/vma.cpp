@@ -3,12 +3,20 @@
 #include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
+#include <bit>
 #include <map>
 #include <tuple>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/procfs/reader.h"
+#include "engine/trace/tracee.h"
+
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08  // linux/mman.h, 6.11
+#endif
 
 namespace nsr {
 namespace {
@@ -28,7 +36,7 @@ class Collector {
  public:
   Collector(HostPid pid, NsPid nspid, DumpContext& ctx) : pid_(pid), nspid_(nspid), ctx_(ctx) {}
 
-  bool add(const SmapsEntry& s, VmaList& list) {
+  void add(const SmapsEntry& s, VmaList& list) {
     pb::vma_entry e;
     e.set_start(s.vma.start);
     e.set_end(s.vma.end);
@@ -36,7 +44,7 @@ class Collector {
     e.set_shmid(0);
     e.set_prot(static_cast<uint32_t>(s.vma.prot));
     e.set_fd(-1);
-    uint32_t flags = s.vma.shared ? MAP_SHARED : MAP_PRIVATE;
+    uint32_t flags = s.vma.shared ? MAP_SHARED : s.has(VmFlag::dp) ? MAP_DROPPABLE : MAP_PRIVATE;
     if (s.has(VmFlag::gd)) flags |= MAP_GROWSDOWN;
     if (s.has(VmFlag::nr)) flags |= MAP_NORESERVE;
     if (s.has(VmFlag::lo)) flags |= MAP_LOCKED;
@@ -44,18 +52,23 @@ class Collector {
     for (auto [flag, code] : kAdvice)
       if (s.has(flag)) advice |= 1ull << code;
     if (advice) e.set_madv(advice);
-    uint32_t status = classify(s, flags, e);
-    if (status == 0) return false;
+    e.set_status(classify(s, flags, e, list));
     e.set_flags(flags);
-    e.set_status(status);
     list.entries.push_back(e);
-    if (status & (kVmaAnonPrivate | kVmaFilePrivate | kVmaVdso)) list.with_pages.push_back(list.entries.size() - 1);
-    return true;
+    pb::nsr_vma_entry& x = *list.ext.add_vmas();
+    x.set_start(s.vma.start);
+    x.set_flags(s.flags);
+    auto kind = procfs::naming(s.vma);
+    if (kind == VmaNaming::sysv_shm) x.set_segment(segment_size(s));
+    if (kind == VmaNaming::anon || kind == VmaNaming::anon_shmem) x.set_name(std::string(procfs::given_name(s.vma)));
+    // an execute-only mapping gets its key from the kernel
+    if (s.protection_key.value_or(0) && s.vma.prot != PROT_EXEC) x.set_pkey(static_cast<uint32_t>(*s.protection_key));
   }
 
  private:
-  uint32_t classify(const SmapsEntry& s, uint32_t& flags, pb::vma_entry& e) {
-    switch (procfs::naming(s.vma)) {
+  uint32_t classify(const SmapsEntry& s, uint32_t& flags, pb::vma_entry& e, VmaList& list) {
+    auto kind = procfs::naming(s.vma);
+    switch (kind) {
       case VmaNaming::vsyscall:
         flags |= MAP_ANONYMOUS;
         return kVmaVsyscall | kVmaAnonPrivate;
@@ -66,30 +79,76 @@ class Collector {
         flags |= MAP_ANONYMOUS;
         return kVmaRegular | kVmaVvar | kVmaAnonPrivate;
       case VmaNaming::special:
+        if (s.vma.name == "[uprobes]") refuse(s, "a uprobe is set in it", "remove the probe (perf probe -d, bpftrace) first");
         refuse(s, "it is a special mapping of the kernel that cannot be made again");
       default:
         break;
     }
-    if (s.has(VmFlag::ht)) refuse(s, "huge page mappings (hugetlb) are not supported yet");
     if (s.has(VmFlag::pf) || s.has(VmFlag::io)) refuse(s, "it maps a device's memory");
-    if (s.has(VmFlag::um) || s.has(VmFlag::ui)) refuse(s, "it is registered with userfaultfd");
+    if (s.has(VmFlag::um) || s.has(VmFlag::uw) || s.has(VmFlag::ui))
+      refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept", "dump it when its pager is not active");
     if (s.has(VmFlag::ss)) refuse(s, "it is a shadow stack");
+    if (s.vma.name.starts_with("/secretmem"))
+      refuse(s, "it is memfd_secret memory, which the kernel shows to nobody but its owner");
     if (s.vma.inode == 0 && s.vma.shared) refuse(s, "it is shared memory without a file");
-    if (s.vma.inode == 0) {
+    bool huge_anonymous = s.has(VmFlag::ht) && !s.vma.shared && s.vma.name.starts_with("/anon_hugepage");
+    if (huge_anonymous) flags |= MAP_HUGETLB | static_cast<uint32_t>(std::countr_zero(s.kernel_page_size)) << MAP_HUGE_SHIFT;
+    if (s.vma.inode == 0 || huge_anonymous) {
       flags |= MAP_ANONYMOUS;
       uint32_t status = kVmaRegular | kVmaAnonPrivate;
-      if (procfs::naming(s.vma) == VmaNaming::stack) status |= kVmaStack;
-      if (procfs::naming(s.vma) == VmaNaming::heap) status |= kVmaHeap;
+      if (kind == VmaNaming::stack) status |= kVmaStack;
+      if (kind == VmaNaming::heap) status |= kVmaHeap;
       return status;
     }
-    bool writable_file = s.vma.shared && s.has(VmFlag::mw);
     e.set_pgoff(s.vma.offset);
+    if (kind == VmaNaming::sysv_shm) {
+      e.set_shmid(s.vma.inode);
+      e.set_fdflags(static_cast<uint32_t>(s.has(VmFlag::mw) ? O_RDWR : O_RDONLY));
+      return kVmaRegular | kVmaSysvIpc;
+    }
+    if (s.vma.name.starts_with("/[aio]")) {
+      flags |= MAP_ANONYMOUS;
+      list.aios.push_back(ring(s));
+      return kVmaRegular | kVmaAioRing;
+    }
+    return classify_file(s, e);
+  }
+
+  uint32_t classify_file(const SmapsEntry& s, pb::vma_entry& e) {
+    bool writable_file = s.vma.shared && s.has(VmFlag::mw);
     e.set_fdflags(static_cast<uint32_t>(writable_file ? O_RDWR : O_RDONLY));
     e.set_shmid(file_id(s, writable_file));
     uint32_t status = kVmaRegular | (s.vma.shared ? kVmaFileShared : kVmaFilePrivate);
     auto kind = procfs::naming(s.vma);
-    if (kind == VmaNaming::memfd || kind == VmaNaming::dev_zero || kind == VmaNaming::anon_shmem) status |= kVmaMemfd;
+    if (kind == VmaNaming::memfd || kind == VmaNaming::dev_zero || kind == VmaNaming::anon_shmem ||
+        s.vma.name.starts_with("/anon_hugepage"))
+      status |= kVmaMemfd;
     return status;
+  }
+
+  uint64_t segment_size(const SmapsEntry& s) const {
+    shmid_ds ds{};
+    if (::shmctl(static_cast<int>(s.vma.inode), IPC_STAT, &ds))
+      refuse(s, "its SysV segment cannot be looked at", "dump from the IPC namespace of the task");
+    return ds.shm_segsz;
+  }
+
+  /// io_setup(2): the mapping is the ring, its address the context's id.
+  pb::aio_ring_entry ring(const SmapsEntry& s) {
+    constexpr uint32_t kMagic = 0xa10a10a1, kEventSize = 32;
+    struct {
+      uint32_t id, nr, head, tail, magic;
+    } head{};
+    if (!try_read_memory(pid_, RemoteAddr(s.vma.start), &head, sizeof head) || head.magic != kMagic || head.nr == 0)
+      refuse(s, "it is an AIO ring that cannot be read");
+    if (head.head % head.nr != head.tail % head.nr)
+      refuse(s, "its AIO ring holds completed requests that it has not taken yet", "dump it again when it has, some moments later");
+    pb::aio_ring_entry e;
+    e.set_id(s.vma.start);
+    // io_setup(n) makes room for 2n + 2 events and rounds up to pages: this n gives as many pages again
+    e.set_nr_req(static_cast<uint32_t>((s.vma.length() / kEventSize - 3) / 2));
+    e.set_ring_len(static_cast<uint32_t>(s.vma.length()));
+    return e;
   }
 
   uint32_t file_id(const SmapsEntry& s, bool writable) {
@@ -101,7 +160,8 @@ class Collector {
     f.nspid = nspid_;
     f.proc_path = format("/proc/%d/map_files/%llx-%llx", pid_.value, static_cast<unsigned long long>(s.vma.start),
                          static_cast<unsigned long long>(s.vma.end));
-    f.link = s.vma.name;
+    // the name in smaps may be one that was given by prctl
+    f.link = read_link(f.proc_path).value_or(s.vma.name);
     f.flags = static_cast<uint32_t>(writable ? O_RDWR : O_RDONLY);
     if (::stat(f.proc_path.c_str(), &f.st))
       throw_errno(Failure::environment, f.describe(), f.proc_path + " cannot be read", errno,
@@ -111,11 +171,11 @@ class Collector {
     return id;
   }
 
-  [[noreturn]] void refuse(const SmapsEntry& s, const char* why) const {
+  [[noreturn]] void refuse(const SmapsEntry& s, const char* why, const char* remedy = "") const {
     throw Error(Failure::unsupported,
                 format("pid %d mapping %llx-%llx %s", pid_.value, static_cast<unsigned long long>(s.vma.start),
                        static_cast<unsigned long long>(s.vma.end), s.vma.name.c_str()),
-                why);
+                why, remedy);
   }
 
   HostPid pid_;
@@ -126,11 +186,19 @@ class Collector {
 
 }  // namespace
 
+bool has_own_pages(const pb::vma_entry& v) {
+  return (v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) && !(v.status() & (kVmaVvar | kVmaVsyscall));
+}
+
 VmaList collect_vmas(HostPid pid, NsPid nspid, PageRange skip, DumpContext& ctx) {
   VmaList list;
   Collector collector(pid, nspid, ctx);
   for (const SmapsEntry& s : procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"))) {
-    if (s.vma.start >= skip.start && s.vma.end <= skip.end) continue;
+    if (s.vma.start >= skip.start && s.vma.end <= skip.end) {
+      // our own area was mapped as the task maps everything since mlockall(MCL_FUTURE)
+      if (s.has(VmFlag::lo)) list.ext.set_mlock_future(MCL_FUTURE | (s.has(VmFlag::lf) ? MCL_ONFAULT : 0));
+      continue;
+    }
     collector.add(s, list);
   }
   return list;

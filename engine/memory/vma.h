@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/memory/page_range.h"
 #include "engine/procfs/smaps.h"
 #include "mm.pb.h"
+#include "nsr-mm.pb.h"
 
 namespace nsr {
 
@@ -30,17 +32,15 @@ enum VmaStatus : uint32_t {
   kVmaUprobes = 1 << 17,
 };
 
-/// Range of remote addresses, page aligned.
-struct PageRange {
-  uint64_t start = 0, end = 0;
-};
-
-/// Result of looking at one address space.
+/// An address space as the images have it.
 struct VmaList {
   std::vector<pb::vma_entry> entries;
-  /// Whose private pages go to the page store: private mappings and the vDSO, in the order of entries.
-  std::vector<size_t> with_pages;
+  pb::nsr_mm_entry ext;
+  std::vector<pb::aio_ring_entry> aios;
 };
+
+/// Whether the task's own pages of this mapping go to the page store (private memory but the kernel's own pages).
+bool has_own_pages(const pb::vma_entry& vma);
 
 /// Reads smaps of a frozen task and makes the entries; files get their ids through ctx. skip: the engine's own area in the
 /// task, left out. Throws Error(unsupported) naming pid, address range and what it is when a VMA cannot be kept.

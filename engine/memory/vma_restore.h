@@ -4,9 +4,11 @@
 #include <functional>
 #include <vector>
 
+#include "engine/memory/page_range.h"
 #include "engine/procfs/maps.h"
 #include "engine/trace/task_program.h"
 #include "mm.pb.h"
+#include "nsr-mm.pb.h"
 
 namespace nsr {
 
@@ -20,16 +22,66 @@ const std::vector<procfs::MapsEntry>& own_vdso();
 /// Address of a `syscall` instruction in the vDSO of a task restored from mm (same kernel). 0 when it has none.
 RemoteAddr syscall_insn_of(const pb::mm_entry& mm);
 
-/// Moves vDSO and data pages from where the engine has them to where mm wants them, or unmaps them when mm has none.
-/// Throws Error(environment) when the image's vDSO is of another layout.
-void emit_vdso(const pb::mm_entry& mm, Program& program);
-/// Maps every VMA and reads its pages. fd_of: the engine's descriptor of a file id as the task inherits it.
-/// The address space must be free where mm wants something.
-void emit_vmas(const pb::mm_entry& mm, const std::vector<PageLoad>& pages, int pages_fd,
-               const std::function<int(uint32_t)>& fd_of, TaskProgram& out, Arena& arena);
+/// How the address space of one task is made. Where tasks share pages copy-on-write with their parent, that one maps and
+/// loads first and is forked then; what follows in the child makes the difference.
+///
+/// Order of a task's program: emit_map, emit_early, [children that share], [children that do not], emit_late,
+/// emit_settle. A task whose children share nothing forks them first, while it has no memory of its own.
+class AddressSpace {
+ public:
+  /// pages: ascending, inside mappings; those of the vDSO are left out by this class.
+  AddressSpace(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, const std::vector<PageLoad>& pages);
+
+  /// The task is born with all of `base` after its emit_map and emit_early. shared: pages that it keeps of that.
+  void be_born_from(const AddressSpace& base, const PageRanges& shared);
+  /// Pages that children will keep: loaded before they are forked. Pages that the task itself keeps of its base are not
+  /// loaded again.
+  void load_early(const PageRanges& wanted);
+
+  /// fd_of: the engine's descriptor of a file id as the task inherits it.
+  /// Throws Error(environment) when the vDSO in the image is of another layout than the kernel's.
+  void emit_map(const std::function<int(uint32_t)>& fd_of, Program& program) const;
+  void emit_early(int pages_fd, TaskProgram& out, Arena& arena) const;
+  void emit_late(int pages_fd, TaskProgram& out, Arena& arena) const;
+  /// Protections, advice, names, keys, guards, locks, AIO rings, seals.
+  void emit_settle(Program& program, Arena& arena) const;
+
+  const PageRanges& pages() const { return pages_; }
+  const pb::mm_entry& mm() const { return mm_; }
+
+ private:
+  struct Vma {
+    const pb::vma_entry* entry;
+    uint64_t flags = 0;         ///< VmFlag bits; 0 = unknown
+    const pb::nsr_vma_entry* ext = nullptr;
+    uint32_t loading_prot = 0;  ///< protection while pages are loaded
+    bool inherited = false;     ///< there from birth
+    bool apart = false;         ///< like its neighbour before it, yet not one mapping with it
+  };
+  bool mergeable(const Vma& a, const Vma& b) const;
+  bool inheritable(const pb::vma_entry& v, const AddressSpace& base) const;
+  void emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const;
+  void emit_apart(const Vma& v, Program& p) const;
+  void emit_sysv(Program& p) const;
+  void emit_vdso(Program& p) const;
+  void emit_inherited(Program& p) const;
+  void emit_huge(const PageRanges& ranges, Program& p) const;
+  void emit_pages(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
+  void load(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
+  void emit_pkeys(Program& p) const;
+
+  const pb::mm_entry& mm_;
+  const pb::nsr_mm_entry& ext_;
+  std::vector<PageLoad> loads_;
+  std::vector<Vma> vmas_;
+  PageRanges pages_, huge_;      ///< pages of its own; which of these are in transparent huge pages
+  PageRanges kept_, early_;      ///< pages from birth; pages loaded before children are made
+  const AddressSpace* base_ = nullptr;
+};
+
 /// PR_SET_MM_MAP: code, data, brk, stack, arguments, environment, auxv, exe link.
 void emit_mm(const pb::mm_entry& mm, int exe_fd, Program& program, Arena& arena);
-/// Bytes of arena that the above need.
-size_t memory_arena_size(const pb::mm_entry& mm, size_t page_loads);
+/// Bytes of arena that a task's memory needs at most, or that is needed to get rid of it in a task born with it.
+size_t memory_arena_size(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, size_t page_loads);
 
 }  // namespace nsr

@@ -35,6 +35,18 @@ void check_vmas(const ImageTask& t) {
                              static_cast<unsigned long long>(v.end())));
     last = v.end();
   }
+  if (t.mm_ext.vmas_size() && t.mm_ext.vmas_size() != t.mm.vmas_size()) bad(t.object(), "nsr-mm does not match its mm image");
+  for (int i = 0; i < t.mm_ext.vmas_size(); i++)
+    if (t.mm_ext.vmas(i).start() != t.mm.vmas(i).start()) bad(t.object(), "nsr-mm does not match its mm image");
+  for (auto* list : {&t.mm_ext.huge(), &t.mm_ext.guards(), &t.mm_ext.shared_with_parent()}) {
+    last = 0;
+    for (const pb::nsr_range& r : *list) {
+      if (r.start() >= r.end() || r.start() % kPage || r.end() % kPage || r.start() < last || r.end() > kTaskSize)
+        bad(t.object(), format("range %llx-%llx in nsr-mm is impossible", static_cast<unsigned long long>(r.start()),
+                               static_cast<unsigned long long>(r.end())));
+      last = r.end();
+    }
+  }
 }
 
 /// The mapping that holds all of [start, end), perhaps several adjacent ones.
@@ -98,6 +110,7 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
     if (!th.core.has_thread_core()) bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
   t.ids = dir.one<pb::task_kobj_ids_entry>(Img::ids, n);
   t.mm = dir.one<pb::mm_entry>(Img::mm, n);
+  if (dir.has(Img::mm_ext, n)) t.mm_ext = dir.one<pb::nsr_mm_entry>(Img::mm_ext, n);
   check_vmas(t);
   t.fs = dir.one<pb::fs_entry>(Img::fs, n);
   t.table = dir.all<pb::fdinfo_entry>(Img::fdinfo, t.ids.files_id());

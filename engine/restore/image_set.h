@@ -13,6 +13,7 @@
 #include "fs.pb.h"
 #include "inventory.pb.h"
 #include "mm.pb.h"
+#include "nsr-mm.pb.h"
 #include "nsr-task.pb.h"
 #include "pstree.pb.h"
 #include "seccomp.pb.h"
@@ -36,6 +37,7 @@ struct ImageTask {
   std::vector<ImageThread> threads;            ///< leader first; zombies: the leader only
   pb::task_kobj_ids_entry ids;
   pb::mm_entry mm;
+  pb::nsr_mm_entry mm_ext;
   pb::fs_entry fs;
   pb::nsr_task_entry ext;
   std::vector<pb::fdinfo_entry> table;         ///< the task's descriptor table (shared tables: the same list)

@@ -43,7 +43,7 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
-          const SelfSettings& self, SharedArea& area, bool root_is_init)
+          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool root_is_init)
       : root_is_init_(root_is_init),
         set_(set),
         plan_(plan),
@@ -52,10 +52,12 @@ class Builder {
         self_(self),
         area_(area),
         arena_(area.arena()),
+        cow_(cow),
         out_(plan.nodes.size()) {}
 
   std::vector<NodePrograms> run() {
-    build(0);
+    for (const PlanNode& node : plan_.nodes) spaces_.push_back(space_of(node));
+    build(0, nullptr);
     for (size_t n = 0; n < plan_.nodes.size(); n++) {
       const PlanNode& node = plan_.nodes[n];
       if (node.kind == PlanNode::Kind::zombie) build_exit(n);
@@ -74,13 +76,44 @@ class Builder {
  private:
   const ImageTask& task(const PlanNode& node) const { return set_.tasks[static_cast<size_t>(node.task)]; }
 
-  /// Children first: their addresses are needed by the parent's clone calls.
-  void build(size_t n) {
+  std::unique_ptr<AddressSpace> space_of(const PlanNode& node) const {
+    if (node.kind != PlanNode::Kind::task) return nullptr;
+    std::vector<PageLoad> loads;
+    for (const PageRun& r : task(node).pages) loads.push_back({r.vaddr, r.bytes, r.file_offset});
+    return std::make_unique<AddressSpace>(task(node).mm, task(node).mm_ext, loads);
+  }
+
+  /// Pages of task t that its children, which node n makes (helpers in between do not matter), share with it.
+  PageRanges wanted_by_children(size_t n, int t) const {
+    PageRanges wanted;
+    for (const auto* list : {&plan_.nodes[n].early, &plan_.nodes[n].late})
+      for (size_t c : *list) {
+        const PlanNode& child = plan_.nodes[c];
+        if (child.kind == PlanNode::Kind::helper) wanted = unite(wanted, wanted_by_children(c, t));
+        if (child.kind == PlanNode::Kind::task && task(child).parent == t) wanted = unite(wanted, cow_.shared(child.task));
+      }
+    return wanted;
+  }
+
+  /// Children first: their addresses are needed by the parent's clone calls. base: the memory that the task is born with.
+  void build(size_t n, const AddressSpace* base) {
     const PlanNode& node = plan_.nodes[n];
-    for (size_t c : node.early) build(c);
-    for (size_t c : node.late) build(c);
+    bool is_task = node.kind == PlanNode::Kind::task;
+    const AddressSpace* for_children = base;
+    if (is_task) {
+      int parent = task(node).parent;
+      bool of_parent = base && parent >= 0 && &base->mm() == &set_.tasks[static_cast<size_t>(parent)].mm;
+      if (base) spaces_[n]->be_born_from(*base, of_parent ? cow_.shared(node.task) : PageRanges());
+      PageRanges wanted = wanted_by_children(n, node.task);
+      spaces_[n]->load_early(wanted);
+      if (!wanted.empty()) for_children = spaces_[n].get();
+    }
+    bool before_children = for_children != base;
+    for (size_t c : node.early) build(c, for_children);
+    for (size_t c : node.late) build(c, for_children);
     TaskProgram p;
     if (n == 0 && root_is_init_) mount_proc(p.calls);
+    if (before_children) build_first_memory(n, p);
     for (size_t c : node.early) make(c, p.calls);
     if (node.setsid) {
       p.calls.call(SYS_setsid);
@@ -91,7 +124,8 @@ class Builder {
       p.calls.note("start a process group");
     }
     for (size_t c : node.late) make(c, p.calls);
-    if (node.kind == PlanNode::Kind::task) build_memory(task(node), node.task, p);
+    if (is_task && !before_children) build_first_memory(n, p);
+    if (is_task) build_memory(n, p);
     out_[n].build = stored(std::move(p), arena_);
   }
 
@@ -111,14 +145,20 @@ class Builder {
     p.note(format("create process %d", child.pid.value));
   }
 
-  void build_memory(const ImageTask& t, int index, TaskProgram& p) {
-    emit_vdso(t.mm, p.calls);
-    std::vector<PageLoad> loads;
-    for (const PageRun& r : t.pages) add_loads(t, r, loads);
-    auto pages = pages_fd_.find(index);
-    emit_vmas(
-        t.mm, loads, pages == pages_fd_.end() ? -1 : pages->second, [&](uint32_t id) { return files_.fd_of(id); }, p,
-        arena_);
+  int pages_fd_of(const PlanNode& node) const {
+    auto at = pages_fd_.find(node.task);
+    return at == pages_fd_.end() ? -1 : at->second;
+  }
+
+  void build_first_memory(size_t n, TaskProgram& p) {
+    spaces_[n]->emit_map([&](uint32_t id) { return files_.fd_of(id); }, p.calls);
+    spaces_[n]->emit_early(pages_fd_of(plan_.nodes[n]), p, arena_);
+  }
+
+  void build_memory(size_t n, TaskProgram& p) {
+    const ImageTask& t = task(plan_.nodes[n]);
+    spaces_[n]->emit_late(pages_fd_of(plan_.nodes[n]), p, arena_);
+    spaces_[n]->emit_settle(p.calls, arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
     p.calls.call(SYS_chroot, arena_.put_string("."));
@@ -126,13 +166,6 @@ class Builder {
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
     p.calls.note("working directory");
     if (t.fs.has_umask()) p.calls.call(SYS_umask, t.fs.umask());
-  }
-
-  /// Pages of the vDSO are the kernel's own and are not read.
-  static void add_loads(const ImageTask& t, const PageRun& r, std::vector<PageLoad>& loads) {
-    for (const auto& v : t.mm.vmas())
-      if ((v.status() & kVmaVdso) && r.vaddr >= v.start() && r.vaddr < v.end()) return;
-    loads.push_back({r.vaddr, r.bytes, r.file_offset});
   }
 
   void build_exit(size_t n) {
@@ -248,6 +281,8 @@ class Builder {
   const SelfSettings& self_;
   SharedArea& area_;
   Arena& arena_;
+  const CowSharing& cow_;
+  std::vector<std::unique_ptr<AddressSpace>> spaces_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;
   SeccompEmitter seccomp_{set_.seccomp};
@@ -304,7 +339,11 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const PlanNode& node : plan.nodes) n += 4096 + 512 * (node.early.size() + node.late.size() + node.reap.size());
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
-    n += memory_arena_size(t.mm, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
+    n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
+    if (t.parent >= 0) {
+      const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];
+      n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size());
+    }
     for (const ImageThread& th : t.threads)
       n += thread_arena_size(th.core) + 512 + sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
   }
@@ -312,9 +351,10 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
 }
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, const SelfSettings& self, SharedArea& area,
+                                         const std::map<int, int>& pages_fd, const CowSharing& cow,
+                                         const SelfSettings& self, SharedArea& area,
                                          bool root_is_init) {
-  return Builder(set, plan, files, pages_fd, self, area, root_is_init).run();
+  return Builder(set, plan, files, pages_fd, cow, self, area, root_is_init).run();
 }
 
 RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/restore/cow_sharing.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/restore_files.h"
 #include "engine/restore/tree_plan.h"
@@ -65,7 +66,8 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
 /// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, const SelfSettings& self, SharedArea& area,
+                                         const std::map<int, int>& pages_fd, const CowSharing& cow,
+                                         const SelfSettings& self, SharedArea& area,
                                          bool root_is_init);
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that

@@ -19,6 +19,7 @@
 #include "engine/base/log.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/images/stats_text.h"
+#include "engine/memory/sysv_segments.h"
 #include "engine/restore/executor.h"
 #include "engine/process/restore_state.h"
 #include "engine/restore/plan_text.h"
@@ -59,6 +60,8 @@ class Restore {
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
+      segments_.make(images_, set_->tasks[0].ids.ipc_ns_id(),
+                     [this](uint32_t id, int fd) { files_->fill_shared_memory(id, fd); });
       open_pages();
       open_proc();
     }
@@ -101,7 +104,9 @@ class Restore {
     std::vector<NodePrograms> programs;
     {
       PhaseTimer timer(log, "building programs");
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, self_, area, options_.root_is_init);
+      CowSharing cow(*set_, pages_fd_);
+      cow_pages_ = cow.counts();
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, options_.root_is_init);
     }
     Executor executor(*set_, plan_, programs, area);
     {
@@ -117,6 +122,7 @@ class Restore {
       PhaseTimer timer(log, "descriptors, threads, state");
       executor.finish();
     }
+    segments_.keep();
     root_ = executor.root();
     try {
       hook("post-restore");
@@ -215,9 +221,9 @@ class Restore {
     for (const auto& t : set_->tasks)
       for (const auto& r : t.pages) pages += r.bytes / 4096;
     pb::restore_stats_entry& r = *stats_.mutable_restore();
-    r.set_pages_compared(0);
-    r.set_pages_skipped_cow(0);
-    r.set_pages_restored(pages);
+    r.set_pages_compared(cow_pages_.compared);
+    r.set_pages_skipped_cow(cow_pages_.shared);
+    r.set_pages_restored(pages - cow_pages_.shared);
     r.set_restore_time(micros_since(begin));
     UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     write_stats(work.get(), false, stats_);
@@ -259,6 +265,8 @@ class Restore {
   std::map<int, int> pages_fd_;
   HostPid root_;
   SelfSettings self_;
+  CowSharing::Counts cow_pages_;
+  RestoredSegments segments_;
   pb::stats_entry stats_;
 };
 

@@ -88,6 +88,9 @@ class Program {
   }
   /// The result of record `from` also becomes argument `arg` of the later record `to`. One target a record.
   void feed(Index from, Index to, unsigned arg);
+  /// Argument `arg` of record `from` is the address of argument `of_arg` of record `of`: for a call that stores what a
+  /// later one needs.
+  void point(Index from, unsigned arg, Index of, unsigned of_arg);
   /// A word of explanation for the last record, used in error messages ("map 7f00-7f10", "fd 3").
   void note(std::string text);
   const std::string& note_of(Index i) const;
@@ -108,6 +111,11 @@ class Program {
 
   std::vector<Record> records_;
   std::vector<std::pair<Index, std::string>> notes_;
+  struct Pointer {
+    Index from, of;
+    unsigned arg, of_arg;
+  };
+  std::vector<Pointer> pointers_;
 };
 
 }  // namespace nsr

@@ -1,0 +1,46 @@
+// SysV shared memory that tasks have attached (shmget(2), shmat(2)).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/images/image_dir.h"
+#include "engine/memory/page_store.h"
+
+namespace nsr {
+
+/// Collects attachments of a tree and writes the segments: ipcns-shm-<ns> and a pagemap-shmem-<shmid> for each.
+class SysvSegments {
+ public:
+  /// path: map_files link of one attached mapping.
+  void add(HostPid pid, uint32_t shmid, const std::string& path);
+  /// Throws Error(unsupported) for a segment that is attached outside of the tree as well.
+  void write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id) const;
+
+ private:
+  struct Segment {
+    HostPid pid;
+    std::string path;
+    size_t attached = 0;
+  };
+  std::map<uint32_t, Segment> segments_;
+};
+
+/// Makes the segments of an image again with their numbers and keys, or takes over those that are still there and
+/// attached nowhere. Undoes that when it goes away before keep().
+class RestoredSegments {
+ public:
+  /// fill: writes the content of pagemap-shmem-<shmid> to a descriptor.
+  void make(const ImageDir& images, uint32_t ipc_ns_id, const std::function<void(uint32_t, int)>& fill);
+  ~RestoredSegments();
+  /// The tree has attached them: those that were marked to vanish with their last user are marked again.
+  void keep();
+
+ private:
+  std::vector<int> made_, doomed_;
+};
+
+}  // namespace nsr

@@ -1,0 +1,30 @@
+// Which pages of a task are those of its parent (copy-on-write after fork).
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "engine/memory/page_range.h"
+#include "engine/restore/image_set.h"
+
+namespace nsr {
+
+/// From nsr-mm images. Where a dump does not tell (another program made it), pages of private memory that both tasks have
+/// at one address are compared.
+class CowSharing {
+ public:
+  struct Counts {
+    uint64_t compared = 0, shared = 0;
+  };
+  /// pages_fd: descriptor of a task's pages image by task index.
+  CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd);
+  const PageRanges& shared(int task) const { return shared_[static_cast<size_t>(task)]; }
+  const Counts& counts() const { return counts_; }
+
+ private:
+  PageRanges compare(const ImageTask& parent, int parent_fd, const ImageTask& child, int child_fd);
+  std::vector<PageRanges> shared_;
+  Counts counts_;
+};
+
+}  // namespace nsr
