@@ -20,6 +20,7 @@
 #include "engine/memory/page_store.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
+#include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
@@ -148,6 +149,7 @@ class Dump {
         HostPid tid = t.frozen->threads[i].tid;
         seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
         read_label(t, i, tid);
+        if (uint32_t set = cgroups_.set_of(t.frozen->pid, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
       }
     }
   }
@@ -254,6 +256,7 @@ class Dump {
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
     }
     images_.create(Img::seccomp).write(seccomp_.entry());
+    if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);
     images_.create(Img::timens, 0).write(clocks());
   }
 
@@ -275,6 +278,7 @@ class Dump {
     inventory.set_fdinfo_per_id(true);
     *inventory.mutable_root_ids() = engine_ids();
     inventory.set_ns_per_id(true);
+    if (cgroups_.root_set()) inventory.set_root_cg_set(cgroups_.root_set());
     inventory.set_lsmtype(security_.type());
     inventory.mutable_plugins_entry();
     if (options_.files.tcp_close) inventory.set_tcp_close(true);
@@ -347,6 +351,7 @@ class Dump {
   std::vector<LiveTask> live_;
   SeccompCollector seccomp_;
   SecurityModule security_;
+  CgroupCollector cgroups_{options_.cgroups};
   std::unique_ptr<DumpFiles> files_;
   pb::stats_entry stats_;
   Clock::time_point frozen_at_, frozen_until_;

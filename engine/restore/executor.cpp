@@ -60,7 +60,7 @@ Executor::Place Executor::place_of(const arch::Registers& regs) const {
                      static_cast<unsigned long long>(arch::ip(regs).value), static_cast<unsigned long long>(sp)));
 }
 
-void Executor::create(bool sibling, bool root_is_init) {
+void Executor::create(bool sibling, bool root_is_init, const std::function<void(HostPid)>& born) {
   for (size_t n = 0; n < programs_.size(); n++) index(n);
   Arena& arena = area_.arena();
   RemoteAddr gate = arena.alloc(8);
@@ -85,9 +85,17 @@ void Executor::create(bool sibling, bool root_is_init) {
   int err = tracee.seize(kOptions | kPtraceOSuspendSeccomp);
   if (err) err = tracee.seize(kOptions);
   if (err) throw_errno(Failure::environment, format("pid %d", want), "tracing the root task failed", err);
+  born(root);
   std::atomic_ref<int32_t>(*arena.local<int32_t>(gate)).store(1);
   ::syscall(SYS_futex, arena.local(gate), FUTEX_WAKE, 1, nullptr, nullptr, 0);
   wait_all(plan_.nodes.size());
+}
+
+std::vector<HostPid> Executor::threads_of(size_t node) const {
+  std::vector<HostPid> out;
+  if (plan_.nodes[node].kind == PlanNode::Kind::task)
+    for (const Thread& th : nodes_[node].threads) out.push_back(th.tid);
+  return out;
 }
 
 void Executor::wait_all(size_t expected) {

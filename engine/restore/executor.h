@@ -1,6 +1,7 @@
 // Makes the planned tree by running its programs, and lets it go. Until release() any failure kills what was made.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
@@ -19,7 +20,8 @@ class Executor {
 
   /// Makes all processes with memory and directories. sibling: the root becomes a child of the engine's parent.
   /// root_is_init: the root makes a pid namespace, in which the ids of the images then are.
-  void create(bool sibling, bool root_is_init);
+  /// born: called with the root before it does anything (what it joins then, all its descendants are born in).
+  void create(bool sibling, bool root_is_init, const std::function<void(HostPid)>& born);
   /// Groups, zombies; helpers go.
   void join();
   /// Descriptors, threads, state; all threads then wait with their last registers still to be set.
@@ -29,6 +31,8 @@ class Executor {
   /// Everything runs (stopped tasks stop). Throws nothing that leaves a part of the tree behind.
   void release(bool leave_stopped);
 
+  /// Threads of a node, leader first; none for zombies and helpers. Complete after finish().
+  std::vector<HostPid> threads_of(size_t node) const;
   HostPid root() const { return nodes_[0].pid; }
 
  private:

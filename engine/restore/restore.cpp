@@ -17,6 +17,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/sysv_segments.h"
@@ -97,6 +98,30 @@ class Restore {
     }
   }
 
+  pb::cgroup_entry load_cgroups() {
+    return images_.has(Img::cgroup) ? images_.one<pb::cgroup_entry>(Img::cgroup) : pb::cgroup_entry();
+  }
+
+  /// Set of a thread; older images have one for a process.
+  uint32_t cgroup_of(size_t task, size_t thread = 0) const {
+    const ImageTask& t = set_->tasks[task];
+    const auto& tc = t.threads[thread].core.thread_core();
+    return tc.has_cg_set() ? tc.cg_set() : t.tc().cg_set();
+  }
+
+  /// The root was moved before it made the others: they were born in its set.
+  void join_cgroups(const Executor& executor, CgroupRestorer& cgroups) {
+    for (size_t n = 0; n < plan_.nodes.size(); n++) {
+      std::vector<HostPid> threads = executor.threads_of(n);
+      if (threads.empty()) continue;
+      size_t task = static_cast<size_t>(plan_.nodes[n].task);
+      uint32_t own = cgroup_of(task), first = cgroup_of(0);
+      if (own != first && (cgroups.moves(own) || cgroups.moves(first))) cgroups.move(first, own, threads[0], false);
+      for (size_t i = 1; i < threads.size(); i++)
+        if (uint32_t set = cgroup_of(task, i); set != own && (cgroups.moves(set) || cgroups.moves(own))) cgroups.move(own, set, threads[i], true);
+    }
+  }
+
   void create_tree(Clock::time_point start) {
     auto begin = Clock::now();
     Waits::block_sigchld();
@@ -108,10 +133,14 @@ class Restore {
       cow_pages_ = cow.counts();
       programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, options_.root_is_init);
     }
+    CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
+    cgroups.prepare();
     Executor executor(*set_, plan_, programs, area);
     {
       PhaseTimer timer(log, "processes and memory");
-      executor.create(options_.sibling || options_.launcher_fd >= 0, options_.root_is_init);
+      executor.create(options_.sibling || options_.launcher_fd >= 0, options_.root_is_init, [&](HostPid root) {
+        if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root, false);
+      });
     }
     {
       PhaseTimer timer(log, "groups");
@@ -121,6 +150,7 @@ class Restore {
     {
       PhaseTimer timer(log, "descriptors, threads, state");
       executor.finish();
+      join_cgroups(executor, cgroups);
     }
     segments_.keep();
     root_ = executor.root();
@@ -138,6 +168,7 @@ class Restore {
       ask_launcher();
       told_hook("pre-resume");
       executor.release(options_.leave_stopped);
+      cgroups.keep();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;

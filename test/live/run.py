@@ -44,7 +44,7 @@ class Directives:
                 if not line.startswith("//"):
                     break
                 key, _, value = line[2:].strip().partition(":")
-                value = value.strip()
+                value = value.strip().replace("@SOURCE@", HERE)
                 if key in ("engine", "dump", "restore"):
                     setattr(self, key, getattr(self, key) + shlex.split(value))
                 elif key == "rounds":

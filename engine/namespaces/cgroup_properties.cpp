@@ -1,0 +1,135 @@
+#include "engine/namespaces/cgroup_properties.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/base/log.h"
+
+namespace nsr {
+namespace {
+
+const Logger log("cgroups");
+
+/// In the order in which they can be set: a child's files appear by cgroup.subtree_control, and cpuset needs CPUs and
+/// nodes before anything else; a memory+swap limit may not be below the memory limit.
+struct Property {
+  const char* controller;
+  const char* name;
+};
+constexpr Property kV1[] = {
+    {"", "cgroup.clone_children"},         {"", "notify_on_release"},
+    {"cpuset", "cpuset.cpus"},             {"cpuset", "cpuset.mems"},
+    {"cpuset", "cpuset.memory_migrate"},   {"cpuset", "cpuset.cpu_exclusive"},
+    {"cpuset", "cpuset.mem_exclusive"},    {"cpuset", "cpuset.mem_hardwall"},
+    {"cpuset", "cpuset.memory_spread_page"}, {"cpuset", "cpuset.memory_spread_slab"},
+    {"cpuset", "cpuset.sched_load_balance"}, {"cpuset", "cpuset.sched_relax_domain_level"},
+    {"cpu", "cpu.shares"},                 {"cpu", "cpu.cfs_period_us"},
+    {"cpu", "cpu.cfs_quota_us"},           {"cpu", "cpu.rt_period_us"},
+    {"cpu", "cpu.rt_runtime_us"},          {"memory", "memory.limit_in_bytes"},
+    {"memory", "memory.memsw.limit_in_bytes"}, {"memory", "memory.soft_limit_in_bytes"},
+    {"memory", "memory.swappiness"},       {"blkio", "blkio.weight"},
+    {"pids", "pids.max"},                  {"net_cls", "net_cls.classid"},
+    {"net_prio", "net_prio.ifpriomap"},
+};
+constexpr const char* kV2[] = {
+    "cgroup.subtree_control", "cgroup.max.descendants", "cgroup.max.depth", "cpuset.cpus",      "cpuset.mems",
+    "cpu.weight",             "cpu.idle",               "cpu.max",          "cpu.max.burst",    "cpu.uclamp.min",
+    "cpu.uclamp.max",         "memory.min",             "memory.low",       "memory.high",      "memory.max",
+    "memory.swap.high",       "memory.swap.max",        "memory.zswap.max", "memory.oom.group", "io.weight",
+    "io.max",                 "pids.max",
+};
+
+bool has_controller(const std::string& controllers, const char* wanted) {
+  return *wanted == 0 || ("," + controllers + ",").find(std::string(",") + wanted + ",") != std::string::npos;
+}
+
+std::vector<std::string> names(const std::string& controllers) {
+  std::vector<std::string> out;
+  if (controllers.empty())
+    out.assign(std::begin(kV2), std::end(kV2));
+  else
+    for (const Property& p : kV1)
+      if (has_controller(controllers, p.controller)) out.push_back(p.name);
+  return out;
+}
+
+template <class Perms>
+void set_perms(const struct stat& st, Perms& out) {
+  out.set_mode(st.st_mode & 07777);
+  out.set_uid(st.st_uid);
+  out.set_gid(st.st_gid);
+}
+
+void apply_perms(int dir_fd, const char* name, const pb::cgroup_perms& perms, const std::string& object) {
+  struct stat st;
+  if (::fstatat(dir_fd, name, &st, AT_EMPTY_PATH)) return;
+  bool bad = (st.st_uid != perms.uid() || st.st_gid != perms.gid()) && ::fchownat(dir_fd, name, perms.uid(), perms.gid(), AT_EMPTY_PATH);
+  if ((st.st_mode & 07777) != perms.mode()) bad |= ::fchmodat(dir_fd, *name ? name : ".", perms.mode(), 0) != 0;
+  if (bad) log.warn("%s: owner or mode of %s cannot be set: %s", object.c_str(), *name ? name : "it", std::strerror(errno));
+}
+
+/// "cpu memory" is read, "+cpu +memory" is written.
+std::string to_write(const std::string& name, const std::string& value) {
+  if (name != "cgroup.subtree_control") return value;
+  std::istringstream in(value);
+  std::string out, word;
+  while (in >> word) out += (out.empty() ? "+" : " +") + word;
+  return out;
+}
+
+/// io.max has a device a line, and the kernel takes one line a write.
+bool write_lines(int fd, const std::string& text) {
+  std::istringstream in(text);
+  std::string line;
+  while (std::getline(in, line))
+    if (!line.empty() && ::write(fd, line.data(), line.size()) < 0) return false;
+  return true;
+}
+
+}  // namespace
+
+void collect_properties(int dir_fd, const std::string& controllers, pb::cgroup_dir_entry& out) {
+  struct stat st;
+  if (::fstat(dir_fd, &st) == 0) set_perms(st, *out.mutable_dir_perms());
+  for (const std::string& name : names(controllers)) {
+    auto value = read_file_at(dir_fd, name.c_str());
+    if (!value) continue;
+    while (value->ends_with('\n')) value->pop_back();
+    pb::cgroup_prop_entry& p = *out.add_properties();
+    p.set_name(name);
+    p.set_value(*value);
+    if (::fstatat(dir_fd, name.c_str(), &st, 0) == 0) set_perms(st, *p.mutable_perms());
+  }
+}
+
+void apply_properties(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir) {
+  for (const pb::cgroup_prop_entry& p : dir.properties()) {
+    if (p.name().find('/') != std::string::npos)
+      throw Error(Failure::image, "cgroup.img", "property \"" + p.name() + "\" is no file name");
+    auto now = read_file_at(dir_fd, p.name().c_str());
+    if (!now) {
+      log.warn("%s: this host has no property %s (it was \"%s\")", object.c_str(), p.name().c_str(), p.value().c_str());
+      continue;
+    }
+    while (now->ends_with('\n')) now->pop_back();
+    std::string text = to_write(p.name(), p.value());
+    if (*now != p.value() && !text.empty()) {
+      UniqueFd fd(::openat(dir_fd, p.name().c_str(), O_WRONLY | O_CLOEXEC));
+      if (!fd || !write_lines(fd.get(), text))
+        throw_errno(Failure::environment, object, "setting " + p.name() + " to \"" + p.value() + "\" failed", errno,
+                    "prepare the cgroup by hand and use --manage-cgroups=none");
+    }
+    if (p.has_perms()) apply_perms(dir_fd, p.name().c_str(), p.perms(), object);
+  }
+  if (dir.has_dir_perms()) apply_perms(dir_fd, "", dir.dir_perms(), object);
+}
+
+}  // namespace nsr

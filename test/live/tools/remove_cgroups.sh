@@ -1,0 +1,8 @@
+#!/bin/sh
+# Action script of victims/cgroups.c: before the restore its cgroups are gone.
+[ "$CRTOOLS_SCRIPT_ACTION" = pre-restore ] || exit 0
+for dir in /sys/fs/cgroup/*/nsr-live-cgroups; do
+  [ -d "$dir" ] || continue
+  rmdir "$dir"/* "$dir" 2>/dev/null
+done
+exit 0
