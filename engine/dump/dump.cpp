@@ -12,6 +12,7 @@
 #include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/interruption.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
 #include "engine/dump/dump_files.h"
@@ -70,13 +71,11 @@ class Dump {
     images_.begin_dump();
     hook("pre-dump");
     try {
-      freeze();
-      describe();
-      read_state();
-      read_files();
-      read_memory();
-      write_images();
-      finish();
+      for (auto phase : {&Dump::freeze, &Dump::describe, &Dump::read_state, &Dump::read_files, &Dump::read_memory,
+                         &Dump::write_images, &Dump::finish}) {
+        check_interruption();
+        (this->*phase)();
+      }
     } catch (...) {
       images_.discard();
       throw;
@@ -360,6 +359,7 @@ class Dump {
 }  // namespace
 
 void run_dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds) {
+  HeldInterruption held;
   Dump(options, std::move(kinds)).run();
 }
 
