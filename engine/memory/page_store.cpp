@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/interruption.h"
 #include "engine/base/log.h"
 #include "engine/memory/page_scan.h"
 #include "engine/trace/tracee.h"
@@ -71,6 +72,7 @@ class PagesFile {
   }
 
   void flush() {
+    check_interruption();
     if (fill_ == 0) return;
     if (!write_exact(fd_, buf_.data(), fill_))
       throw_errno(Failure::io, "image " + name_, "writing it failed", errno, "free disk space or choose another -D");
