@@ -23,6 +23,7 @@
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
+#include "engine/namespaces/time_namespace.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/process/task_state.h"
@@ -34,7 +35,6 @@
 #include "inventory.pb.h"
 #include "mm.pb.h"
 #include "stats.pb.h"
-#include "timens.pb.h"
 
 namespace nsr {
 namespace {
@@ -256,19 +256,15 @@ class Dump {
     }
     images_.create(Img::seccomp).write(seccomp_.entry());
     if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);
-    images_.create(Img::timens, 0).write(clocks());
+    write_clocks();
   }
 
-  static pb::timens_entry clocks() {
-    pb::timens_entry e;
-    timespec ts{};
-    ::clock_gettime(CLOCK_MONOTONIC, &ts);
-    e.mutable_monotonic()->set_tv_sec(static_cast<uint64_t>(ts.tv_sec));
-    e.mutable_monotonic()->set_tv_nsec(static_cast<uint64_t>(ts.tv_nsec));
-    ::clock_gettime(CLOCK_BOOTTIME, &ts);
-    e.mutable_boottime()->set_tv_sec(static_cast<uint64_t>(ts.tv_sec));
-    e.mutable_boottime()->set_tv_nsec(static_cast<uint64_t>(ts.tv_nsec));
-    return e;
+  /// timens-0 says that the tasks share the dumper's time namespace.
+  void write_clocks() {
+    const LiveTask& root = live_.front();
+    TaskClocks clocks = clocks_of(root.frozen->pid);
+    for (const LiveTask& t : live_) check_same_clocks(root.frozen->pid, t.frozen->pid);
+    images_.create(Img::timens, clocks.own_namespace ? root.entry->ids.time_ns_id() : 0).write(clocks.now);
   }
 
   void finish() {

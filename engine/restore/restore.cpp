@@ -19,6 +19,7 @@
 #include "engine/base/log.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
+#include "engine/namespaces/time_namespace.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/restore/executor.h"
@@ -98,6 +99,13 @@ class Restore {
     }
   }
 
+  /// Action scripts and whatever else the engine starts later lives by the tree's clocks too.
+  void carry_clocks() {
+    const auto& ids = set_->tasks[0].ids;
+    uint64_t own = ids.has_time_ns_id() && images_.has(Img::timens, ids.time_ns_id()) ? ids.time_ns_id() : 0;
+    if (images_.has(Img::timens, own)) carry_clocks_on(images_.one<pb::timens_entry>(Img::timens, own));
+  }
+
   pb::cgroup_entry load_cgroups() {
     return images_.has(Img::cgroup) ? images_.one<pb::cgroup_entry>(Img::cgroup) : pb::cgroup_entry();
   }
@@ -135,6 +143,7 @@ class Restore {
     }
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();
+    carry_clocks();
     Executor executor(*set_, plan_, programs, area);
     {
       PhaseTimer timer(log, "processes and memory");
