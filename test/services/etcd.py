@@ -8,7 +8,7 @@ from wire import free_port, http
 class Subject(Service):
     user = "etcd"
     needs = ["etcd"]
-    options = ["--tcp-established"]
+    options = ["--tcp-established", "--file-locks"]
     harmless = r"E \| |error\":\"\"|no such file|ignored|flag"
     timeout = 40.0
     exit_codes = (-15,)  # it dies of the signal once it has shut down

@@ -9,6 +9,7 @@ class Subject(Service):
     """A tmux server with four windows, each on a terminal of its own: bash with jobs, vim, top, the sqlite3 shell."""
     needs = ["tmux", "vim", "top", "sqlite3", "bash"]
     timeout = 30.0
+    options = ["--file-locks"]
     copies = False
     errors = r"(?i)error|fatal"
     exit_codes = None
