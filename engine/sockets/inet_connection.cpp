@@ -71,19 +71,21 @@ void InetKind::hold_connections(DumpContext& ctx) {
   for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.second, held.first.get());
 }
 
-void InetKind::dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, DumpContext& ctx, const std::string& object) {
+void InetKind::dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, const OpenFile& file, DumpContext& ctx) {
+  // Before the lock: the guard must not hold a copy of what the lock lives by.
+  if (!guard_) guard_ = std::make_unique<TcpGuard>();
   hold_connections(ctx);
-  const TcpStream stream = read_tcp_stream(fd.get(), sk.state(), object);
+  const TcpStream stream = guard_->read(fd.get(), sk.state(), file.describe());
   ImageWriter image = ctx.images().create(Img::tcp_stream, sk.ino());
   image.write(stream.info);
   image.raw(stream.in.data(), stream.in.size());
   image.raw(stream.out.data(), stream.out.size());
   image.finish();
-  held_.push_back({std::move(fd), object});
+  held_.push_back({std::move(fd), file.pid, file.describe()});
 }
 
 void InetKind::before_kill(DumpContext&) {
-  for (const Held& connection : held_) mute_tcp_connection(connection.fd.get(), connection.object);
+  for (const Held& connection : held_) guard_->mute(connection.fd.get(), connection.holder, connection.object);
 }
 
 void InetKind::hold_connections(RestoreContext& ctx) {

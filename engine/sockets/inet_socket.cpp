@@ -175,7 +175,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   // Of a connection it is what was agreed on, not what was asked for.
   if (is_live(sk)) drop_option(extra, IPPROTO_TCP, TCP_MAXSEG);
   write_extra(extra, ctx.images());
-  if (is_live(sk) && !ctx.options().tcp_close) dump_connection(std::move(fd), sk, ctx, object);
+  if (is_live(sk) && !ctx.options().tcp_close) dump_connection(std::move(fd), sk, file, ctx);
 }
 
 std::string InetKind::describe(const pb::file_entry& entry) const {

@@ -8,7 +8,7 @@
 
 #include "engine/descriptors/kind.h"
 #include "engine/sockets/socket_base.h"
-#include "engine/sockets/tcp_stream.h"
+#include "engine/sockets/tcp_guard.h"
 
 namespace nsr {
 
@@ -34,7 +34,7 @@ class InetKind : public Kind {
 
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, UniqueFd> fresh_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
-  void dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, DumpContext& ctx, const std::string& object);
+  void dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, const OpenFile& file, DumpContext& ctx);
   /// Also of a socket that is still connecting.
   SocketAddress find_peer(int fd, uint32_t ino);
   void hold_connections(DumpContext& ctx);
@@ -44,8 +44,10 @@ class InetKind : public Kind {
 
   struct Held {
     UniqueFd fd;
+    HostPid holder;
     std::string object;
   };
+  std::unique_ptr<TcpGuard> guard_;
   std::vector<Held> held_;                 ///< dump: the connections that are kept
   std::vector<UniqueFd> restored_;         ///< duplicates of restored connections until the tree runs
   std::map<uint32_t, TcpStream> streams_;  ///< restore: by file id, until the connection runs

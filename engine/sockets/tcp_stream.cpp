@@ -39,10 +39,7 @@ class InRepair {
   }
   InRepair(const InRepair&) = delete;
   InRepair& operator=(const InRepair&) = delete;
-  ~InRepair() {
-    if (setsockopt(fd_, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0)
-      log.error("a TCP connection cannot leave repair mode: error %d", errno);
-  }
+  ~InRepair() { unmute_tcp_connection(fd_); }
 
  private:
   int fd_;
@@ -296,6 +293,11 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
     inject_segment(fin, kTcpRestoreMark, object);
   }
   if (state == kTcpLastAck) half_close(fd, object);
+}
+
+void unmute_tcp_connection(int fd) {
+  if (setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0)
+    log.error("a TCP connection cannot leave repair mode: error %d", errno);
 }
 
 void push_tcp_queue(int fd) {

@@ -48,6 +48,8 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
 /// From now on the last close(2) of this connection says nothing to the peer.
 void mute_tcp_connection(int fd, const std::string& object);
 
+/// The other way, without a packet.
+void unmute_tcp_connection(int fd);
 /// Sends what a held network has turned back.
 void push_tcp_queue(int fd);
 

@@ -1,0 +1,199 @@
+#include "engine/sockets/tcp_guard.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/sockets/unix_queue.h"
+
+namespace nsr {
+namespace {
+
+constexpr const char* kGuard = "guard of TCP connections";
+
+enum class Order : uint32_t { read, mute };
+
+struct Request {
+  Order order;
+  uint32_t state;
+  int32_t holder;
+  uint32_t object_size;  ///< bytes of the object's name that follow
+};
+
+/// Lengths of what follows: on success message, in, out; on failure object, cause, remedy.
+struct Answer {
+  int32_t failure;  ///< 0, or a Failure
+  uint32_t size[3];
+};
+
+struct Muted {
+  UniqueFd fd;
+  int holder;
+};
+
+/// Inodes of the sockets that a task has open; none when it is dead.
+std::set<ino_t> sockets_of(int pid) {
+  std::set<ino_t> inodes;
+  DIR* dir = opendir(format("/proc/%d/fd", pid).c_str());
+  if (dir == nullptr) return inodes;
+  while (const dirent* entry = readdir(dir)) {
+    struct stat st {};
+    if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISSOCK(st.st_mode)) inodes.insert(st.st_ino);
+  }
+  closedir(dir);
+  return inodes;
+}
+
+/// Muted connections that are still somebody's go on; the others end with us, unheard.
+void give_voices_back(const std::vector<Muted>& muted) {
+  std::map<int, std::set<ino_t>> held;
+  for (const Muted& connection : muted) {
+    const auto [it, fresh] = held.try_emplace(connection.holder);
+    if (fresh) it->second = sockets_of(connection.holder);
+    struct stat st {};
+    if (fstat(connection.fd.get(), &st) == 0 && it->second.count(st.st_ino)) unmute_tcp_connection(connection.fd.get());
+  }
+}
+
+/// A request and the socket that came with its first byte. False when the engine is gone.
+bool receive(int channel, Request& request, UniqueFd& socket, std::string& object) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec piece{&request, sizeof request};
+  msghdr header{};
+  header.msg_iov = &piece;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const ssize_t n = recvmsg(channel, &header, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+  const cmsghdr* c = CMSG_FIRSTHDR(&header);
+  if (n != sizeof request || c == nullptr || c->cmsg_type != SCM_RIGHTS) return false;
+  int fd;
+  memcpy(&fd, CMSG_DATA(c), sizeof fd);
+  socket.reset(fd);
+  object.resize(request.object_size);
+  return read_exact(channel, object.data(), object.size());
+}
+
+void send_answer(int channel, int32_t failure, const std::string& a, const std::string& b, const std::string& c) {
+  const Answer answer{
+      failure, {static_cast<uint32_t>(a.size()), static_cast<uint32_t>(b.size()), static_cast<uint32_t>(c.size())}};
+  std::string bytes(reinterpret_cast<const char*>(&answer), sizeof answer);
+  bytes += a + b + c;
+  // Nobody may listen any more; then the next receive() says so.
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = send(channel, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    done += static_cast<size_t>(n);
+  }
+}
+
+/// Everything of the engine's goes, above all its end of the channel, whose death must read as the end. The numbers
+/// stay taken: no socket of the tree may come to stand where the log thinks its file is.
+void forget_descriptors(int except) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  std::vector<int> numbers;
+  DIR* dir = opendir("/proc/self/fd");
+  if (null < 0 || dir == nullptr) _exit(1);
+  while (const dirent* entry = readdir(dir))
+    if (entry->d_name[0] != '.') numbers.push_back(atoi(entry->d_name));
+  for (const int fd : numbers)
+    if (fd != except && fd != null && fd != dirfd(dir)) dup3(null, fd, O_CLOEXEC);
+  closedir(dir);
+}
+
+void serve(int channel) {
+  std::vector<Muted> muted;
+  Request request;
+  UniqueFd socket;
+  std::string object;
+  while (receive(channel, request, socket, object)) {
+    try {
+      TcpStream stream;
+      if (request.order == Order::read) {
+        stream = read_tcp_stream(socket.get(), request.state, object);
+      } else {
+        mute_tcp_connection(socket.get(), object);
+        muted.push_back({std::move(socket), request.holder});
+      }
+      send_answer(channel, 0, request.order == Order::read ? stream.info.SerializeAsString() : "", stream.in,
+                  stream.out);
+    } catch (const Error& e) {
+      send_answer(channel, e.exit_code(), e.object(), e.cause(), e.remedy());
+    }
+    socket.reset();
+  }
+  give_voices_back(muted);
+}
+
+TcpStream ask(int channel, const Request& request, int fd, const std::string& object) {
+  std::string bytes(reinterpret_cast<const char*>(&request), sizeof request);
+  bytes += object;
+  if (const int error = send_packet(channel, bytes, &fd, 1, nullptr, 0))
+    throw_errno(Failure::internal, kGuard, "asking it", error);
+  Answer answer;
+  if (!read_exact(channel, &answer, sizeof answer)) throw_errno(Failure::internal, kGuard, "its answer", errno);
+  std::string part[3];
+  for (int i = 0; i < 3; i++) {
+    part[i].resize(answer.size[i]);
+    if (!read_exact(channel, part[i].data(), part[i].size()))
+      throw_errno(Failure::internal, kGuard, "its answer", errno);
+  }
+  if (answer.failure != 0) throw Error(static_cast<Failure>(answer.failure), part[0], part[1], part[2]);
+  TcpStream stream;
+  if (request.order == Order::read && !stream.info.ParseFromString(part[0]))
+    throw Error(Failure::internal, kGuard, "its answer is garbled");
+  stream.in = std::move(part[1]);
+  stream.out = std::move(part[2]);
+  return stream;
+}
+
+}  // namespace
+
+TcpGuard::TcpGuard() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    throw_errno(Failure::environment, kGuard, "socketpair", errno);
+  channel_ = UniqueFd(ends[0]);
+  UniqueFd far(ends[1]);
+  clone_args args{};  // no exit signal: whoever waits for tracees does not see this child
+  const long child = syscall(SYS_clone3, &args, sizeof args);
+  if (child < 0) throw_errno(Failure::environment, kGuard, "making the process", errno);
+  if (child == 0) {
+    setsid();  // whoever kills the engine's process group does not mean this one
+    forget_descriptors(far.get());
+    serve(far.get());
+    _exit(0);
+  }
+  pid_ = static_cast<int>(child);
+}
+
+TcpGuard::~TcpGuard() {
+  channel_.reset();
+  while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
+}
+
+TcpStream TcpGuard::read(int fd, uint32_t state, const std::string& object) {
+  return ask(channel_.get(), {Order::read, state, 0, static_cast<uint32_t>(object.size())}, fd, object);
+}
+
+void TcpGuard::mute(int fd, HostPid holder, const std::string& object) {
+  ask(channel_.get(), {Order::mute, 0, holder.value, static_cast<uint32_t>(object.size())}, fd, object);
+}
+
+}  // namespace nsr
