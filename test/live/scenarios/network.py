@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""Live TCP connections with a peer outside the tree:  network.py NAME BUILD
+
+Each function test_NAME is the ctest live.network.NAME."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from common import Failed, Scenario, alive, read, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STREAM = ["/usr/bin/python3", os.path.join(HERE, "stream.py")]
+ESTABLISHED = "--tcp-established"
+ADDRESS, NETWORK, CLIENT = "198.18.77.2", "198.18.77.0/24", "198.18.77.3"
+
+
+def free_port():
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+def listening(port, where=()):
+    return lambda: subprocess.run([*where, "ss", "-Htln", f"sport = :{port}"], stdout=subprocess.PIPE).stdout != b""
+
+
+def connected(port, where=()):
+    return lambda: subprocess.run([*where, "ss", "-Htn", "state", "established", f"sport = :{port}"], stdout=subprocess.PIPE).stdout != b""
+
+
+def start(s, total, address="127.0.0.1", server=(), client=()):
+    """A receiver and a sender with a connection between them; returns their pids and results."""
+    port, results = free_port(), {"recv": s.path("recv.result"), "send": s.path("send.result")}
+    pids = {"recv": s.spawn([*server, *STREAM, "recv", address, port, str(total), results["recv"]]).pid}
+    until(listening(port, server), "the receiver listens")
+    pids["send"] = s.spawn([*client, *STREAM, "send", address, port, str(total), results["send"]]).pid
+    until(connected(port, server), "the two are connected")
+    return pids, results
+
+
+def finish(results, total, limit=60):
+    until(lambda: all(os.path.exists(r) for r in results.values()), "both ends have seen all of the stream", limit)
+    sent, received = read(results["send"]), read(results["recv"])
+    if sent != received or int(sent.split()[0]) != total:
+        raise Failed(f"sent {sent}, received {received}")
+
+
+def no_lock_left():
+    """The firewall has no table of ours any more. Tables of other runs of other people are not looked at."""
+    if not shutil.which("nft"):
+        return set()
+    text = subprocess.run(["nft", "list", "tables"], stdout=subprocess.PIPE, text=True).stdout
+    return {line.split()[-1] for line in text.splitlines() if "nsr-" in line}
+
+
+def test_transfer(s):
+    """Receiver and sender in turns are dumped, killed and ns-restored in mid-transfer; every byte arrives once."""
+    total, rounds = 1 << 30, 50
+    before = no_lock_left()
+    pids, results = start(s, total)
+    for n in range(rounds):
+        if any(os.path.exists(r) for r in results.values()):
+            raise Failed(f"the transfer was over after {n} rounds")
+        role, images = ("recv", "send")[n % 2], f"images.{n}"
+        s.dump(pids[role], images, ESTABLISHED)
+        s.gone([pids[role]])
+        pids[role] = s.ns_restore(images, ESTABLISHED)
+        shutil.rmtree(s.path(images))
+        time.sleep(random.uniform(0, 0.1))   # the moment of the next dump is no one's to choose
+    finish(results, total)
+    if left := no_lock_left() - before:
+        raise Failed(f"firewall tables left behind: {left}")
+
+
+def test_engine_killed(s):
+    """The engine is killed at random instants of a dump: connection and firewall are as if nothing had been."""
+    total, before = 512 << 20, no_lock_left()
+    pids, results = start(s, total)
+    engine = os.path.join(s.bin, "ns-engine")
+    for n in range(40):
+        role, images = ("recv", "send")[n % 2], s.path(f"images.{n}")
+        os.mkdir(images)
+        dump = subprocess.Popen([engine, "dump", "-t", str(pids[role]), "-D", images, "-R", ESTABLISHED, "-o", "dump.log"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0, 0.02))
+        dump.send_signal(signal.SIGKILL)
+        dump.wait()
+        shutil.rmtree(images, ignore_errors=True)
+        if not alive(pids[role]):
+            raise Failed(f"round {n}: {role} died with the engine, status {[c.poll() for c in s.processes]}")
+    finish(results, total)
+    if left := no_lock_left() - before:
+        raise Failed(f"firewall tables left behind: {left}")
+
+
+def test_failed_dump(s):
+    """A dump that fails after the network was held lets it go."""
+    total, before = 64 << 20, no_lock_left()
+    pids, results = start(s, total)
+    os.makedirs(s.path("images"))
+    # The directory is full from the first image on.
+    s.command(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", s.path("images")])
+    try:
+        done = s.command([os.path.join(s.bin, "ns-engine"), "dump", "-t", str(pids["recv"]), "-D", s.path("images"), ESTABLISHED], ok=False)
+    finally:
+        s.command(["umount", s.path("images")])
+    if done.returncode == 0:
+        raise Failed("the dump found room where there is none")
+    finish(results, total)
+    if left := no_lock_left() - before:
+        raise Failed(f"firewall tables left behind: {left}")
+
+
+def test_unlock(s):
+    """What a dump leaves to its restore can be taken away by hand, once."""
+    if not shutil.which("nft"):
+        sys.exit(77)
+    before = no_lock_left()
+    pids, _ = start(s, 1 << 30)
+    s.dump(pids["recv"], "images", ESTABLISHED)
+    if not no_lock_left() - before:
+        raise Failed("the dump has left no lock for the restore")
+    for _ in range(2):
+        s.command([os.path.join(s.bin, "ns-engine"), "unlock", "-D", s.path("images")])
+        if left := no_lock_left() - before:
+            raise Failed(f"unlock left {left}")
+
+
+def make_hosts(s):
+    """Three hosts on one switch, each a network namespace: two servers, one of which has ADDRESS, and a client."""
+    pids = {}
+    for host in ("switch", "one", "two", "client"):
+        child = s.spawn(["/usr/bin/unshare", "-n", "/bin/sleep", "1000"])
+        pids[host] = child.pid
+        until(lambda: os.readlink(f"/proc/{child.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "a network namespace")
+    inside = {host: ["nsenter", f"--net=/proc/{pid}/ns/net"] for host, pid in pids.items()}
+
+    def ip(host, *words):
+        s.command([*inside[host], "ip", *words])
+    ip("switch", "link", "add", "br0", "type", "bridge")
+    ip("switch", "link", "set", "br0", "up")
+    for host in ("one", "two", "client"):
+        ip("switch", "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", str(pids[host]))
+        ip("switch", "link", "set", host, "master", "br0", "up")
+        ip(host, "link", "set", "lo", "up")
+        ip(host, "link", "set", "eth0", "up")
+    ip("one", "addr", "add", ADDRESS + "/24", "dev", "eth0")
+    ip("client", "addr", "add", CLIENT + "/24", "dev", "eth0")
+    return inside, ip
+
+
+def test_migration(s):
+    """A server moves from one host to another with its address and its images; the client outside goes on."""
+    total = 256 << 20
+    inside, ip = make_hosts(s)
+    pids, results = start(s, total, ADDRESS, inside["one"], inside["client"])
+    s.dump(pids["recv"], "images", ESTABLISHED, enter=inside["one"])
+    s.gone([pids["recv"]])
+    shutil.copytree(s.path("images"), s.path("copied"))
+    ip("one", "addr", "del", ADDRESS + "/24", "dev", "eth0")
+    ip("two", "addr", "add", ADDRESS + "/24", "dev", "eth0")
+    ip("client", "neigh", "flush", "all")
+    pidfile = s.path("moved.pid")
+    s.command([*inside["two"], os.path.join(s.bin, "ns-restore"), "-d", "-D", s.path("copied"), "--pidfile", pidfile, ESTABLISHED])
+    s.roots.append(int(read(pidfile)))
+    s.command([*inside["one"], os.path.join(s.bin, "ns-engine"), "unlock", "-D", s.path("images")])
+    finish(results, total)
+
+
+if __name__ == "__main__":
+    Scenario(sys.argv[2]).main(globals()["test_" + sys.argv[1]])
