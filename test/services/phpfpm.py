@@ -26,6 +26,7 @@ class Subject(Service):
     needs = ["php-fpm8.2"]
     options = ["--tcp-established"]
     logs = ["output", "fpm.log"]
+    harmless = "NOTICE: error log file re-opened"
     stop_signal = signal.SIGQUIT
 
     def prepare(self):
