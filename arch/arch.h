@@ -54,21 +54,22 @@ long clone_into_stub(void* clone_args, size_t size, RemoteAddr stub);
 /// Machine code that makes a frozen thread survive the death of the engine. All of it leaves every register but the
 /// stack pointer's memory alone: after it ran the thread is as it was.
 struct ThreadState {
-  Registers regs;      ///< as the thread was stopped
-  uint64_t signal_mask;    ///< its own signal mask
+  Registers regs;        ///< as the thread was stopped
+  uint64_t signal_mask;  ///< its own signal mask
 };
 /// The borrowing code: blocks signals, maps an area of area_size bytes shared and anonymous, makes all but its first
 /// code_size bytes writable instead of executable, makes a socketpair whose numbers go to area + code_size, closes the second; then undoes it all and
 /// continues the thread. The engine interposes at its syscall stops (kBorrow*).
 struct BorrowCode {
   std::vector<std::byte> code;
-  RemoteAddr undo;     ///< where the undoing half begins; expects the area's address in the register area_in() reads
+  RemoteAddr undo;  ///< where the undoing half begins; expects the area's address in the register area_in() reads
 };
 BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_size, uint64_t code_size);
-Registers at_undo(const Registers& r, const BorrowCode& code, RemoteAddr area);
+/// self: the thread's own registers; signals that arrive in the undoing half find its own stack.
+Registers at_undo(const Registers& self, const BorrowCode& code, RemoteAddr area);
 /// Syscalls of the borrowing half in order, and of the undoing half.
-inline constexpr int kBorrowCalls = 5;       ///< rt_sigprocmask, mmap, mprotect, socketpair, close
-inline constexpr int kUndoCalls = 2;         ///< close, munmap (then rt_sigprocmask and the thread's own registers)
+inline constexpr int kBorrowCalls = 5;  ///< rt_sigprocmask, mmap, mprotect, socketpair, close
+inline constexpr int kUndoCalls = 2;    ///< close, munmap (then rt_sigprocmask and the thread's own registers)
 
 /// Entry of a thread into its program, and the way back when the engine is gone: `enter` blocks signals and starts the
 /// program; `leave` (reached by a kLeave record) counts down `counter`, closes socket_fd when it was the last, restores
@@ -76,6 +77,7 @@ inline constexpr int kUndoCalls = 2;         ///< close, munmap (then rt_sigproc
 struct ThreadCode {
   std::vector<std::byte> code;
   uint32_t leave_offset;
+  uint32_t own_offset;  ///< the last part of leave: own mask, then own registers; expects own stack pointer and flags
 };
 ThreadCode thread_code(RemoteAddr at, const ThreadState& self, RemoteAddr stub, RemoteAddr program, RemoteAddr counter,
                        int socket_fd, RemoteAddr flags_slot);
@@ -94,7 +96,7 @@ std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);
 void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t clear_tid, pb::core_entry& core);
 struct FromImage {
   Registers regs;
-  std::vector<std::byte> xsave;   ///< in this host's layout
+  std::vector<std::byte> xsave;  ///< in this host's layout
   uint64_t clear_tid;
 };
 /// Throws Error(image) when the message is of another architecture, incomplete, or holds state this CPU lacks.

@@ -149,8 +149,8 @@ BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_siz
   return out;
 }
 
-Registers at_undo(const Registers& r, const BorrowCode& code, RemoteAddr area) {
-  Registers out = at_code(r, code.undo);
+Registers at_undo(const Registers& self, const BorrowCode& code, RemoteAddr area) {
+  Registers out = at_code(self, code.undo);
   out.rbx = area.value;
   return out;
 }
@@ -176,6 +176,7 @@ ThreadCode thread_code(RemoteAddr at, const ThreadState& self, RemoteAddr stub, 
   w.set(Reg::rsp, flags_slot.value);
   w.bytes({0x9d});  // popfq
   w.set(Reg::rsp, back.rsp);
+  out.own_offset = static_cast<uint32_t>(w.size());
   w.call(SYS_rt_sigprocmask, {SIG_SETMASK, at.value + kThreadCodeSize - 8, 0, 8});
   restore_registers(w, back);
   w.jump_to(back.rip);

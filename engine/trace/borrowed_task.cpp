@@ -31,6 +31,13 @@ size_t pages(size_t n) { return (n + kPage - 1) & ~(kPage - 1); }
 
 std::string object_of(const FrozenTask& t) { return format("pid %d", t.pid.value); }
 
+/// Stands at the end of a cave in use. An engine that was killed leaves it behind with its code; the next dump knows by
+/// it that these bytes are free again.
+struct CaveMark {
+  uint64_t magic = 0x776f72726f62726eull;
+  uint64_t size = 0;  ///< bytes from the start of the code to the end of the page
+};
+
 /// Length of the run of zero bytes at the end of a page's content.
 size_t zero_tail(const std::vector<std::byte>& page) {
   size_t n = 0;
@@ -56,8 +63,12 @@ RemoteAddr BorrowedTask::find_cave(size_t size) {
   std::vector<std::byte> page(kPage);
   auto fits = [&](uint64_t last_page) -> std::optional<RemoteAddr> {
     if (!try_read_memory(task_.pid, RemoteAddr(last_page), page.data(), kPage)) return std::nullopt;
-    if (zero_tail(page) < size + 16) return std::nullopt;
-    return RemoteAddr((last_page + kPage - size) & ~15ull);
+    size_t stale = stale_code(page, last_page);
+    std::fill(page.end() - static_cast<long>(stale), page.end(), std::byte{0});
+    size_t need = ((size + 15) & ~size_t{15}) + sizeof(CaveMark);
+    if (zero_tail(page) < need + 16) return std::nullopt;
+    cave_before_.assign(std::max(need, stale), std::byte{0});
+    return RemoteAddr(last_page + kPage - need);
   };
   auto maps = procfs::parse_maps(dir.read("maps"));
   // the vDSO first: its page may be written by design, and no program has data behind its code
@@ -67,7 +78,34 @@ RemoteAddr BorrowedTask::find_cave(size_t size) {
   for (const auto& m : maps)
     if ((m.prot & PROT_EXEC) && !m.shared && procfs::naming(m) == procfs::VmaNaming::path)
       if (auto at = fits(m.end - kPage)) return *at;
-  throw Error(Failure::unsupported, object_of(task_), "there is no unused code space in it to borrow (no vDSO, no padding)");
+  throw Error(Failure::unsupported, object_of(task_),
+              "there is no unused code space in it to borrow (no vDSO, no padding)");
+}
+
+size_t BorrowedTask::stale_code(const std::vector<std::byte>& page, uint64_t at) const {
+  CaveMark mark;
+  const uint64_t magic = mark.magic;
+  std::memcpy(&mark, page.data() + kPage - sizeof mark, sizeof mark);
+  if (mark.magic != magic || mark.size > kPage) return 0;
+  for (const FrozenThread& th : task_.threads)
+    if (uint64_t ip = arch::ip(th.regs).value; ip >= at + kPage - mark.size && ip < at + kPage)
+      throw Error(Failure::target, object_of(task_), "it is still recovering from a dump that was killed", "try again");
+  return mark.size;
+}
+
+void BorrowedTask::write_cave() {
+  CaveMark mark;
+  uint64_t page_end = (cave_.value + kPage) & ~(kPage - 1);
+  mark.size = page_end - cave_.value;
+  std::vector<std::byte> content(borrow_.code);
+  content.resize(mark.size);
+  std::memcpy(content.data() + content.size() - sizeof mark, &mark, sizeof mark);
+  force_write(task_.pid, cave_, content.data(), content.size());
+}
+
+void BorrowedTask::clean_cave() {
+  uint64_t page_end = (cave_.value + kPage) & ~(kPage - 1);
+  force_write(task_.pid, RemoteAddr(page_end - cave_before_.size()), cave_before_.data(), cave_before_.size());
 }
 
 void BorrowedTask::bootstrap(size_t data_size) {
@@ -79,11 +117,10 @@ void BorrowedTask::bootstrap(size_t data_size) {
   size_t size = arch::borrow_code(RemoteAddr(0), self, area_size_, code_size_).code.size();
   cave_ = find_cave(size);
   borrow_ = arch::borrow_code(cave_, self, area_size_, code_size_);
-  cave_before_.assign(size, std::byte{0});
   pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, task_.pid.value, 0)));
   if (!pidfd_) throw_errno(Failure::target, object_of(task_), "pidfd_open failed", errno);
 
-  force_write(task_.pid, cave_, borrow_.code.data(), borrow_.code.size());
+  write_cave();
   // From here on, whenever the engine dies, the thread runs this code to its end and is itself again. Registers first,
   // then the mask: with full mask and own registers it would stay deaf.
   tracee.set_registers(arch::at_code(th.regs, RemoteAddr(cave_.value + 16)));
@@ -121,9 +158,9 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
 }
 
 void BorrowedTask::map_area() {
-  std::string path = format("/proc/%d/map_files/%llx-%llx", task_.pid.value,
-                            static_cast<unsigned long long>(area_.value),
-                            static_cast<unsigned long long>(area_.value + code_size_));
+  std::string path =
+      format("/proc/%d/map_files/%llx-%llx", task_.pid.value, static_cast<unsigned long long>(area_.value),
+             static_cast<unsigned long long>(area_.value + code_size_));
   UniqueFd object(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!object)
     throw_errno(Failure::environment, object_of(task_), path + " cannot be opened", errno,
@@ -144,6 +181,7 @@ void BorrowedTask::map_area() {
 void BorrowedTask::run(std::vector<Program>& programs) {
   RemoteAddr bell = arena_.alloc(8), reply = arena_.alloc(8);
   std::vector<RemoteAddr> stored(programs.size());
+  own_code_.resize(programs.size());
   size_t running = 0;
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
@@ -154,8 +192,9 @@ void BorrowedTask::run(std::vector<Program>& programs) {
     RemoteAddr flags(flags_.value + 8 * i);
     *arena_.local<uint64_t>(flags) = th.regs.eflags;
     arch::ThreadState self{th.regs, th.signal_mask};
-    uint32_t leave = arch::thread_code(at, self, area_, RemoteAddr(0), counter_, remote_socket_, flags).leave_offset;
-    stored[i] = programs[i].store_leaving(arena_, RemoteAddr(at.value + leave));
+    auto draft = arch::thread_code(at, self, area_, RemoteAddr(0), counter_, remote_socket_, flags);
+    own_code_[i] = RemoteAddr(at.value + draft.own_offset);
+    stored[i] = programs[i].store_leaving(arena_, RemoteAddr(at.value + draft.leave_offset));
     auto code = arch::thread_code(at, self, area_, stored[i], counter_, remote_socket_, flags);
     std::memcpy(local_ + (at.value - area_.value), code.code.data(), code.code.size());
   }
@@ -184,7 +223,7 @@ void BorrowedTask::run(std::vector<Program>& programs) {
   }
   // All threads wait in the area, whose own code takes them home: the borrowed bytes are not needed until give_back(),
   // and the image of that page must not hold them.
-  if (!cave_clean_) force_write(task_.pid, cave_, cave_before_.data(), cave_before_.size());
+  if (!cave_clean_) clean_cave();
   cave_clean_ = true;
 }
 
@@ -224,14 +263,17 @@ void BorrowedTask::give_back() {
     FrozenThread& th = task_.threads[i];
     if (!th.diverted) continue;
     Tracee tracee(th.tid);
+    // Never its own mask with a foreign stack pointer, never a full mask with its own place in the code: dying between
+    // two of these calls, we would leave it to a signal frame in the area, or deaf.
+    tracee.set_registers(arch::at_code(th.regs, own_code_[i]));
     tracee.set_signal_mask(th.signal_mask);
     tracee.set_registers(th.regs);
     th.diverted = false;
   }
   FrozenThread& first = task_.threads.front();
   Tracee tracee(first.tid);
-  if (cave_clean_) force_write(task_.pid, cave_, borrow_.code.data(), borrow_.code.size());
-  tracee.set_registers(arch::at_undo(tracee.registers(), borrow_, area_));
+  if (cave_clean_) write_cave();
+  tracee.set_registers(arch::at_undo(first.regs, borrow_, area_));
   for (int call = 0; call < arch::kUndoCalls; call++) {
     tracee.step_to_syscall_stop();
     tracee.step_to_syscall_stop();
@@ -241,7 +283,7 @@ void BorrowedTask::give_back() {
   tracee.set_signal_mask(first.signal_mask);
   tracee.set_registers(first.regs);
   first.diverted = false;
-  force_write(task_.pid, cave_, cave_before_.data(), cave_before_.size());
+  clean_cave();
 }
 
 }  // namespace nsr

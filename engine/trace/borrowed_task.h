@@ -1,7 +1,7 @@
 // A frozen process whose threads run programs for the engine and go on unharmed if the engine dies at any moment.
 //
-// How: arch/x86_64/borrow.cpp. The process gets one shared area (code, programs, operands, results) and one socket whose
-// other end the engine holds. Each thread ends its program by a message on that socket and a read() from it.
+// How: arch/x86_64/borrow.cpp. The process gets one shared area (code, programs, operands, results) and one socket
+// whose other end the engine holds. Each thread ends its program by a message on that socket and a read() from it.
 #pragma once
 
 #include <memory>
@@ -39,6 +39,10 @@ class BorrowedTask {
  private:
   void bootstrap(size_t data_size);
   RemoteAddr find_cave(size_t size);
+  void write_cave();
+  void clean_cave();
+  /// Bytes at the end of this page that a killed engine has left, no thread being in them any more.
+  size_t stale_code(const std::vector<std::byte>& page, uint64_t at) const;
   void take_socket(const Tracee& tracee, long result);
   void map_area();
   void wait_for_bells(size_t running);
@@ -53,7 +57,8 @@ class BorrowedTask {
   RemoteAddr area_{}, cave_{};
   RemoteAddr counter_{}, flags_{};
   arch::BorrowCode borrow_;
-  std::vector<std::byte> cave_before_;
+  std::vector<RemoteAddr> own_code_;    ///< of each thread: where it takes back its mask and registers by itself
+  std::vector<std::byte> cave_before_;  ///< what stands there to the end of its page when nobody borrows
   bool given_back_ = false;
   bool cave_clean_ = false;   ///< the borrowing code is not in the task at the moment
 };

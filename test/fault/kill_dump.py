@@ -6,7 +6,8 @@ thread after each, be dumpable in between, and verify itself at the end.
 With --final the dump would end the victim: after each kill either the victim runs on and verifies itself, or all of its tasks
 are gone and the images are complete (they were committed before the first task was killed).
 
-The instants are spread uniformly over the duration of an undisturbed dump, measured first, plus a tenth.
+The instants are spread uniformly over the duration of an undisturbed dump, measured first and all along; only those count
+that met the engine at work.
 """
 import argparse
 import os
@@ -101,15 +102,22 @@ class Killer:
 
 def survive(killer, kills):
     options = ("--leave-running",)
-    duration = sorted(killer.whole_dump(*options) for _ in range(5))[2]
+    durations = [killer.whole_dump(*options) for _ in range(5)]
     hits = 0
-    for n in range(kills):
-        after = killer.random.uniform(0, duration * 1.1)
-        hits += killer.killed_dump(after, *options)
+    for n in range(3 * kills):
+        if hits == kills:
+            break
+        after = killer.random.uniform(0, sorted(durations)[len(durations) // 2])
+        begin = time.monotonic()
+        if killer.killed_dump(after, *options):
+            hits += 1
+        else:
+            durations = durations[-14:] + [min(time.monotonic() - begin, after)]  # the machine is faster now
         killer.check_alive(f"kill {n} after {after * 1000:.3f} ms")
         if n % 20 == 19:
-            killer.whole_dump(*options)
+            durations = durations[-14:] + [killer.whole_dump(*options)]
             killer.check_alive(f"dump after kill {n}")
+    duration = sorted(durations)[len(durations) // 2]
     killer.runner.go()
     killer.runner.finish()
     return duration, hits
