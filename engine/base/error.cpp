@@ -6,10 +6,28 @@
 
 namespace nsr {
 
+namespace {
+
+/// Names from a hostile image must not steer a terminal or break the line.
+std::string printable(const std::string& s) {
+  std::string out;
+  for (char c : s) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += format("\\x%02x", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string Error::sentence(const std::string& object, const std::string& cause, const std::string& remedy) {
   std::string s = object.empty() ? cause : object + ": " + cause;
   if (!remedy.empty()) s += "; " + remedy;
-  return s;
+  return printable(s);
 }
 
 void throw_errno(Failure code, std::string object, const std::string& what, int err, std::string remedy) {
