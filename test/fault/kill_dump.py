@@ -126,7 +126,9 @@ def survive(killer, kills):
 def final(killer, kills):
     duration = sorted(killer.whole_dump("--leave-running") for _ in range(3))[1]
     hits = lost = 0
-    for n in range(kills):
+    for n in range(3 * kills):
+        if hits == kills:
+            break
         after = killer.random.uniform(0, duration * 1.1)
         hit = killer.killed_dump(after)
         hits += hit
