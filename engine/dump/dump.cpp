@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <map>
 
 #include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
@@ -18,6 +19,7 @@
 #include "engine/dump/dump_files.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
+#include "engine/memory/cow_pages.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
@@ -192,11 +194,37 @@ class Dump {
       collect_mm(t);
       pages_.counts().scanned += find_pages(t.frozen->pid, t.mm, t.mm_ext, t.pages);
     }
+    find_shared_pages();
     segments_.write(images_, pages_, engine_ids().ipc_ns_id());
     auto scanned = Clock::now();
     for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
+  }
+
+  /// Pages that children share with their parents since fork.
+  void find_shared_pages() {
+    auto own = [](const LiveTask& t) {
+      PageRanges out;
+      for (const auto& r : t.pages)
+        if (r.private_memory) add_range(out, r.range);
+      return out;
+    };
+    CowPages cow;
+    std::map<HostPid, PageRanges> pages;
+    for (LiveTask& t : live_) pages[t.frozen->pid] = own(t);
+    for (LiveTask& t : live_) {
+      auto parent = pages.find(t.frozen->parent);
+      t.mm_ext.set_cow_known(true);
+      if (parent == pages.end()) continue;
+      auto shared = cow.shared(t.frozen->pid, pages[t.frozen->pid], parent->first, parent->second);
+      if (!shared) t.mm_ext.clear_cow_known();
+      for (const PageRange& r : shared.value_or(PageRanges())) {
+        pb::nsr_range& e = *t.mm_ext.add_shared_with_parent();
+        e.set_start(r.start);
+        e.set_end(r.end);
+      }
+    }
   }
 
   void collect_mm(LiveTask& t) {

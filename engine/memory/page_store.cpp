@@ -6,7 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -21,7 +25,7 @@ namespace {
 
 const Logger log("pages");
 constexpr uint64_t kPage = 4096;
-constexpr size_t kChunk = 1 << 20;
+constexpr uint64_t kChunk = 1 << 20;  // 256 pages: never more than 256 pieces
 constexpr uint32_t kPresent = 4, kLazy = 2;
 
 pb::pagemap_entry entry_of(uint64_t vaddr, uint64_t n, uint32_t flags) {
@@ -42,49 +46,92 @@ ImageWriter start_pagemap(ImageDir& images, Img type, uint64_t number, uint32_t 
   return w;
 }
 
-/// Appends to a pages file with as few calls as possible.
+/// A pages file under construction. Pages of a task go in by several threads, each reading and writing chunks at offsets
+/// of their own.
 class PagesFile {
  public:
-  PagesFile(ImageDir& images, uint32_t id) : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)), buf_(kChunk) {}
+  PagesFile(ImageDir& images, uint32_t id) : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)) {}
 
-  void append_from(HostPid pid, PageRange r) {
-    for (uint64_t at = r.start; at < r.end;) {
-      size_t n = std::min<uint64_t>(r.end - at, kChunk - fill_);
-      // memory that its owner may not read is out of reach of process_vm_readv, not of /proc/PID/mem
-      if (!try_read_memory(pid, RemoteAddr(at), buf_.data() + fill_, n))
-        force_read(pid, RemoteAddr(at), buf_.data() + fill_, n);
-      fill_ += n;
-      at += n;
-      if (fill_ == kChunk) flush();
-    }
+  void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges) {
+    std::vector<Chunk> chunks;
+    uint64_t offset = 0;
+    for (const auto& r : ranges)
+      for (uint64_t at = r.range.start; at < r.range.end;) {
+        if (chunks.empty() || chunks.back().bytes == kChunk) chunks.push_back({offset, 0, {}});
+        Chunk& c = chunks.back();
+        uint64_t n = std::min(r.range.end - at, kChunk - c.bytes);
+        c.pieces.push_back({at, at + n});
+        c.bytes += n;
+        offset += n;
+        at += n;
+      }
+    std::atomic<size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex mutex;
+    auto work = [&] {
+      try {
+        std::vector<std::byte> buffer(chunks.empty() ? 0 : kChunk);
+        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(pid, chunks[i], buffer.data());
+      } catch (...) {
+        std::lock_guard lock(mutex);
+        failure = std::current_exception();
+        next = chunks.size();
+      }
+    };
+    std::vector<std::thread> helpers;
+    size_t threads = std::min<size_t>({chunks.size() / 4, std::thread::hardware_concurrency(), kThreads});
+    for (size_t i = 1; i < threads; i++) helpers.emplace_back(work);
+    work();
+    for (auto& t : helpers) t.join();
+    if (failure) std::rethrow_exception(failure);
   }
 
   void append_from(int fd, uint64_t start, uint64_t end) {
+    std::vector<std::byte> buffer(std::min<uint64_t>(end - start, kChunk));
     for (uint64_t at = start; at < end;) {
-      size_t n = std::min<uint64_t>(end - at, kChunk - fill_);
-      ssize_t k = ::pread(fd, buf_.data() + fill_, n, static_cast<off_t>(at));
+      size_t n = std::min<uint64_t>(end - at, kChunk);
+      ssize_t k = ::pread(fd, buffer.data(), n, static_cast<off_t>(at));
       if (k < 0) throw_errno(Failure::target, "shared memory object", "reading it failed", errno);
-      if (static_cast<size_t>(k) < n) std::memset(buf_.data() + fill_ + k, 0, n - static_cast<size_t>(k));
-      fill_ += n;
+      if (static_cast<size_t>(k) < n) std::memset(buffer.data() + k, 0, n - static_cast<size_t>(k));
+      put(buffer.data(), n, end_);
+      end_ += n;
       at += n;
-      if (fill_ == kChunk) flush();
     }
   }
 
-  void flush() {
-    check_interruption();
-    if (fill_ == 0) return;
-    if (!write_exact(fd_, buf_.data(), fill_))
-      throw_errno(Failure::io, "image " + name_, "writing it failed", errno, "free disk space or choose another -D");
-    fill_ = 0;
+ private:
+  static constexpr size_t kThreads = 4;
+  struct Chunk {
+    uint64_t offset, bytes;
+    std::vector<PageRange> pieces;
+  };
+
+  void move(HostPid pid, const Chunk& c, std::byte* buffer) {
+    std::vector<iovec> remote;
+    for (const PageRange& p : c.pieces) remote.push_back({reinterpret_cast<void*>(p.start), p.end - p.start});
+    iovec local{buffer, c.bytes};
+    ssize_t n = ::process_vm_readv(pid.value, &local, 1, remote.data(), remote.size(), 0);
+    if (n != static_cast<ssize_t>(c.bytes)) {
+      // memory that its owner may not read is out of reach of process_vm_readv, not of /proc/PID/mem
+      std::byte* to = buffer;
+      for (const PageRange& p : c.pieces) {
+        if (!try_read_memory(pid, RemoteAddr(p.start), to, p.end - p.start)) force_read(pid, RemoteAddr(p.start), to, p.end - p.start);
+        to += p.end - p.start;
+      }
+    }
+    put(buffer, c.bytes, c.offset);
   }
 
- private:
+  void put(const void* bytes, size_t n, uint64_t offset) const {
+    check_interruption();
+    if (!pwrite_exact(fd_, bytes, n, static_cast<off_t>(offset)))
+      throw_errno(Failure::io, "image " + name_, "writing it failed", errno, "free disk space or choose another -D");
+  }
+
   ImageWriter writer_;
   int fd_;
   std::string name_;
-  std::vector<std::byte> buf_;
-  size_t fill_ = 0;
+  uint64_t end_ = 0;
 };
 
 }  // namespace
@@ -97,10 +144,9 @@ void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange
   for (const TaskRange& r : ranges) {
     uint64_t n = (r.range.end - r.range.start) / kPage;
     map.write(entry_of(r.range.start, n, kPresent | (r.lazy ? kLazy : 0)));
-    pages.append_from(pid, r.range);
     total += n;
   }
-  pages.flush();
+  pages.write_task(pid, ranges);
   map.finish();
   counts_.written += total;
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), ranges.size());
@@ -122,7 +168,7 @@ uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext, 
   for (const pb::vma_entry& v : mm.vmas()) {
     if (!has_own_pages(v)) continue;
     if (v.status() & kVmaVdso) {  // whole: the restore compares it with the running kernel's
-      out.push_back({{v.start(), v.end()}, false});
+      out.push_back({{v.start(), v.end()}, false, false});
       continue;
     }
     bool lazy = v.status() & kVmaAnonPrivate;
@@ -159,7 +205,6 @@ void PageStore::write_shared(uint64_t shmid, int fd, uint64_t length) {
     at = to;
   }
   counts_.shared_scanned += end_of_data / kPage;
-  pages.flush();
   map.finish();
 }
 

@@ -24,6 +24,7 @@ class PageStore {
   struct TaskRange {
     PageRange range;
     bool lazy;
+    bool private_memory = true;  ///< false for the vDSO
   };
   void write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges);
   /// Data of a file-like memory object, holes left out; shmid numbers the image.

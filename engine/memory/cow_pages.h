@@ -1,0 +1,27 @@
+// Which pages of a frozen task are the same memory as its parent's.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "engine/base/ids.h"
+#include "engine/memory/page_range.h"
+
+namespace nsr {
+
+/// Compares page frames by /proc/PID/pagemap (CAP_SYS_ADMIN; else nothing is known).
+class CowPages {
+ public:
+  /// Pages that both have at the same address and that are one page of memory. own, parent_own: pages of private memory
+  /// of each. Nothing when the kernel does not show page frames to us. A parent's words are read once.
+  std::optional<PageRanges> shared(HostPid pid, const PageRanges& own, HostPid parent, const PageRanges& parent_own);
+
+ private:
+  struct Words {
+    PageRange range;
+    std::vector<uint64_t> words;
+  };
+  std::map<HostPid, std::vector<Words>> parents_;
+};
+
+}  // namespace nsr
