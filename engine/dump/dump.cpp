@@ -211,19 +211,41 @@ class Dump {
       return out;
     };
     CowPages cow;
-    std::map<HostPid, PageRanges> pages;
+    std::map<HostPid, PageRanges> pages, shared;
     for (LiveTask& t : live_) pages[t.frozen->pid] = own(t);
     for (LiveTask& t : live_) {
       auto parent = pages.find(t.frozen->parent);
       t.mm_ext.set_cow_known(true);
       if (parent == pages.end()) continue;
-      auto shared = cow.shared(t.frozen->pid, pages[t.frozen->pid], parent->first, parent->second);
-      if (!shared) t.mm_ext.clear_cow_known();
-      for (const PageRange& r : shared.value_or(PageRanges())) {
+      auto found = cow.shared(t.frozen->pid, pages[t.frozen->pid], parent->first, parent->second);
+      if (!found) t.mm_ext.clear_cow_known();
+      shared[t.frozen->pid] = found.value_or(PageRanges());
+    }
+    std::map<HostPid, PageRanges> more;
+    for (LiveTask& t : live_) find_fork_pages(t, cow, more);
+    for (LiveTask& t : live_)
+      for (const PageRange& r : unite(shared[t.frozen->pid], more[t.frozen->pid])) {
         pb::nsr_range& e = *t.mm_ext.add_shared_with_parent();
         e.set_start(r.start);
         e.set_end(r.end);
       }
+  }
+
+  /// What only the children of a task share with each other.
+  void find_fork_pages(LiveTask& t, const CowPages& cow, std::map<HostPid, PageRanges>& more) {
+    PageRanges memory;
+    for (const auto& v : t.mm.vmas())
+      if (has_own_pages(v)) memory.push_back({v.start(), v.end()});
+    for (const CowPages::Group& g : cow.among_children(t.frozen->pid, memory)) {
+      auto source = pids_->inner(g.members[0]);
+      if (!source) continue;
+      auto& list = *t.mm_ext.mutable_fork_pages();
+      bool goes_on = !list.empty() && list.rbegin()->end() == g.page && list.rbegin()->pid() == static_cast<uint32_t>(source->value);
+      pb::nsr_fork_pages& e = goes_on ? *list.rbegin() : *list.Add();
+      if (!goes_on) e.set_start(g.page);
+      e.set_end(g.page + 4096);
+      e.set_pid(static_cast<uint32_t>(source->value));
+      for (HostPid member : g.members) add_range(more[member], {g.page, g.page + 4096});
     }
   }
 

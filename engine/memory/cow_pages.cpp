@@ -20,18 +20,37 @@ std::optional<PageRanges> CowPages::shared(HostPid pid, const PageRanges& own, H
   PageScanner scanner(pid);
   bool seen = false, hidden = false;
   size_t k = 0;
-  for (const PageRange& r : intersect(own, parent_own)) {
+  for (const PageRange& r : own) {
     std::vector<uint64_t> mine = scanner.words(r);
     for (size_t i = 0; i < mine.size(); i++) {
       uint64_t page = r.start + i * kPage;
-      while (at->second[k].range.end <= page) k++;
-      uint64_t theirs = at->second[k].words[(page - at->second[k].range.start) / kPage];
+      while (k < at->second.size() && at->second[k].range.end <= page) k++;
+      bool both = k < at->second.size() && at->second[k].range.start <= page;
+      uint64_t theirs = both ? at->second[k].words[(page - at->second[k].range.start) / kPage] : 0;
       if (!(mine[i] & (kWordPresent | kWordSwapped))) continue;
       ((mine[i] & kWordPfn) ? seen : hidden) = true;
-      if ((mine[i] & kWordPfn) && (mine[i] & kFrame) == (theirs & kFrame)) add_range(out, {page, page + kPage});
+      if ((mine[i] & kWordPfn) && (mine[i] & kFrame) == (theirs & kFrame)) 
+        add_range(out, {page, page + kPage});
+      else if ((mine[i] & kWordPfn) && (mine[i] & kWordPresent) && !(mine[i] & kWordExclusive))
+        others_[parent][page].push_back({mine[i] & kFrame, pid});
     }
   }
   if (hidden && !seen) return std::nullopt;
+  return out;
+}
+
+std::vector<CowPages::Group> CowPages::among_children(HostPid parent, const PageRanges& parent_memory) const {
+  std::vector<Group> out;
+  auto pages = others_.find(parent);
+  if (pages == others_.end()) return out;
+  for (const auto& [page, list] : pages->second) {
+    if (list.size() < 2 || intersect({{page, page + kPage}}, parent_memory).empty()) continue;
+    std::map<uint64_t, std::vector<HostPid>> groups;
+    for (const auto& [frame, pid] : list) groups[frame].push_back(pid);
+    auto largest = std::max_element(groups.begin(), groups.end(),
+                                    [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+    if (largest->second.size() > 1) out.push_back({page, largest->second});
+  }
   return out;
 }
 

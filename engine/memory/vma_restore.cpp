@@ -24,6 +24,8 @@ using procfs::VmFlag;
 constexpr uint64_t kPage = 4096;
 constexpr size_t kMaxIov = 1024;
 constexpr uint64_t kMaxRead = 1ull << 30;
+constexpr uint64_t kWorthPushing = 4 << 20;  // below, stopping the task once more costs more than it saves
+constexpr uint64_t kPushedRun = 16 << 10;    // mean run of pages: each run is a call of its own
 constexpr int kPrSetMm = 35, kPrSetMmMap = 14;
 constexpr int kPrSetVma = 0x53564d41, kPrSetVmaAnonName = 0;
 constexpr int kMadvPopulateWrite = 23, kMadvCollapse = 25, kMadvGuardInstall = 102;  // 5.14, 6.1, 6.13
@@ -139,6 +141,9 @@ AddressSpace::AddressSpace(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, 
     // only what was written once has memory that can keep it apart
     bool written = (vma.loading_prot & PROT_WRITE) || (v.flags() & MAP_NORESERVE);
     vma.apart = !vmas_.empty() && written && mergeable(vmas_.back(), vma);
+    vma.flagged = vma.apart && !vmas_.back().flagged;
+    // mprotect(2) takes the accounting back from memory that was never touched (6.7)
+    vma.touched = !filled && !has_file(v) && has(vma.flags, VmFlag::ac) && !(v.prot() & PROT_WRITE);
     if (is_private(v) && !has_file(v) && !is_hugetlb(v)) thp.push_back({v.start(), v.end()});
     vmas_.push_back(vma);
   }
@@ -156,18 +161,27 @@ bool AddressSpace::mergeable(const Vma& a, const Vma& b) const {
   return true;
 }
 
-bool AddressSpace::inheritable(const pb::vma_entry& v, const AddressSpace& base) const {
+bool AddressSpace::inheritable(const Vma& vma, const AddressSpace& base) const {
+  const pb::vma_entry& v = *vma.entry;
+  // a border to a neighbour of the same kind must be there in the parent, too
+  bool next_apart = &vma != &vmas_.back() && (&vma + 1)->apart;
+  if (vma.apart || next_apart) {
+    bool exact = false;
+    for (const Vma& b : base.vmas_)
+      exact |= b.entry->start() == v.start() && b.entry->end() == v.end() && b.apart == vma.apart &&
+               (&b != &base.vmas_.back() && (&b + 1)->apart) == next_apart;
+    if (!exact) return false;
+  }
   if (!is_private(v) || is_hugetlb(v)) return false;
   constexpr uint32_t kFlags = MAP_GROWSDOWN | MAP_NORESERVE | MAP_ANONYMOUS | MAP_TYPE;
-  uint64_t at = v.start();
   for (const Vma& b : base.vmas_) {
     const pb::vma_entry& w = *b.entry;
-    if (w.end() <= at) continue;
-    if (w.start() > at) return false;
+    if (w.start() > v.start() || w.end() < v.end()) continue;
+    // what was accounted once stays so
+    auto accounted = [](const Vma& x) { return has(x.flags, VmFlag::ac) || (x.loading_prot & PROT_WRITE); };
+    if (accounted(b) != accounted(vma)) return false;
     if (!is_private(w) || (w.flags() & kFlags) != (v.flags() & kFlags)) return false;
-    if (has_file(v) && (w.shmid() != v.shmid() || w.pgoff() - w.start() != v.pgoff() - v.start())) return false;
-    at = w.end();
-    if (at >= v.end()) return true;
+    return !has_file(v) || (w.shmid() == v.shmid() && w.pgoff() - w.start() == v.pgoff() - v.start());
   }
   return false;
 }
@@ -177,13 +191,32 @@ void AddressSpace::be_born_from(const AddressSpace& base, const PageRanges& shar
   if (shared.empty()) return;
   PageRanges inherited;
   for (Vma& v : vmas_) {
-    v.inherited = inheritable(*v.entry, base);
-    if (v.inherited) inherited.push_back({v.entry->start(), v.entry->end()});
+    v.inherited = inheritable(v, base);
+    if (!v.inherited) continue;
+    inherited.push_back({v.entry->start(), v.entry->end()});
+    v.flagged = false;
+    for (const Vma& b : base.vmas_)
+      if (b.entry->start() <= v.entry->start() && b.entry->end() >= v.entry->end()) v.flagged = b.flagged;
   }
-  kept_ = intersect(intersect(shared, pages_), intersect(inherited, unite(base.kept_, base.early_)));
+  kept_ = intersect(subtract(intersect(shared, pages_), base.refused_), intersect(inherited, base.at_fork()));
 }
 
-void AddressSpace::load_early(const PageRanges& wanted) { early_ = unite(early_, subtract(intersect(wanted, pages_), kept_)); }
+PageRanges AddressSpace::at_fork() const { return unite(unite(kept_, early_), for_children_); }
+
+void AddressSpace::load_for_children(const PageRanges& wanted, const AddressSpace& source, int pages_fd) {
+  PageRanges writable;
+  for (const Vma& v : vmas_)
+    if (v.loading_prot & PROT_WRITE) writable.push_back({v.entry->start(), v.entry->end()});
+  PageRanges pages = intersect(subtract(wanted, kept_), writable);
+  refused_ = unite(refused_, subtract(wanted, pages));
+  if (pages.empty()) return;
+  foreign_.push_back({pages, &source, pages_fd});
+  for_children_ = unite(for_children_, pages);
+}
+
+void AddressSpace::load_early(const PageRanges& wanted) {
+  early_ = unite(early_, subtract(subtract(intersect(wanted, pages_), kept_), for_children_));
+}
 
 void AddressSpace::emit_vdso(Program& p) const {
   PageRanges own, want = vdso_of(mm_), taken = unite(all_of(mm_), want);
@@ -216,7 +249,7 @@ void AddressSpace::emit_inherited(Program& p) const {
   for (const Vma& v : vmas_)
     if (v.inherited) keep.push_back({v.entry->start(), v.entry->end()});
   for (const PageRange& r : subtract(unite(all_of(base_->mm_), {}), keep)) p.call(SYS_munmap, r.start, r.end - r.start);
-  for (const PageRange& r : subtract(intersect(unite(base_->kept_, base_->early_), keep), kept_)) {
+  for (const PageRange& r : subtract(intersect(base_->at_fork(), keep), kept_)) {
     p.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
     p.note("drop pages of the parent");
   }
@@ -240,6 +273,7 @@ void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& f
          has_file(e) ? e.pgoff() : 0);
   p.note(range_text("map", e));
   if (v.apart) emit_apart(v, p);
+  if (v.touched) emit_touch(e.start(), v.loading_prot, p);
 }
 
 /// Neighbours that look the same stay two mappings because each had memory (an anon_vma) before they met. The second one
@@ -247,7 +281,7 @@ void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& f
 void AddressSpace::emit_apart(const Vma& v, Program& p) const {
   const pb::vma_entry& e = *v.entry;
   bool dump = !(e.madv() >> MADV_DONTDUMP & 1);
-  p.call(SYS_madvise, e.start(), length(e), dump ? MADV_DONTDUMP : MADV_DODUMP);
+  if (v.flagged) p.call(SYS_madvise, e.start(), length(e), dump ? MADV_DONTDUMP : MADV_DODUMP);
   p.call(SYS_mprotect, e.start(), length(e), v.loading_prot);
   const Vma& before = *(&v - 1);
   emit_touch(e.start(), v.loading_prot, p);
@@ -281,6 +315,40 @@ void AddressSpace::emit_sysv(Program& p) const {
   }
 }
 
+std::vector<PageLoad> AddressSpace::cut_loads(const PageRanges& which) const {
+  std::vector<PageLoad> out;
+  size_t k = 0;
+  for (const PageLoad& l : loads_) {
+    while (k < which.size() && which[k].end <= l.vaddr) k++;
+    for (size_t i = k; i < which.size() && which[i].start < l.vaddr + l.bytes; i++) {
+      uint64_t start = std::max(which[i].start, l.vaddr), end = std::min(which[i].end, l.vaddr + l.bytes);
+      out.push_back({start, end - start, l.file_offset + (start - l.vaddr)});
+    }
+  }
+  return out;
+}
+
+void AddressSpace::choose_pushed() {
+  PageRanges anonymous;
+  for (const Vma& v : vmas_)
+    if ((v.entry->status() & kVmaAnonPrivate) && !is_hugetlb(*v.entry)) anonymous.push_back({v.entry->start(), v.entry->end()});
+  pushed_ = intersect(subtract(subtract(subtract(pages_, kept_), early_), huge_), anonymous);
+  uint64_t bytes = 0;
+  for (const PageRange& r : pushed_) bytes += r.end - r.start;
+  if (bytes < kWorthPushing || bytes / pushed_.size() < kPushedRun) pushed_.clear();
+}
+
+PageRanges AddressSpace::pushed_mappings() const {
+  PageRanges out;
+  size_t k = 0;
+  for (const Vma& v : vmas_) {
+    PageRange r{v.entry->start(), v.entry->end()};
+    while (k < pushed_.size() && pushed_[k].end <= r.start) k++;
+    if (k < pushed_.size() && pushed_[k].start < r.end) out.push_back(r);
+  }
+  return out;
+}
+
 void AddressSpace::load(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const {
   std::vector<iovec> iov;
   uint64_t first = 0, bytes = 0;
@@ -292,18 +360,12 @@ void AddressSpace::load(const PageRanges& which, int pages_fd, TaskProgram& out,
     iov.clear();
     bytes = 0;
   };
-  size_t k = 0;
-  for (const PageLoad& l : loads_) {
-    while (k < which.size() && which[k].end <= l.vaddr) k++;
-    for (size_t i = k; i < which.size() && which[i].start < l.vaddr + l.bytes; i++) {
-      uint64_t start = std::max(which[i].start, l.vaddr), end = std::min(which[i].end, l.vaddr + l.bytes);
-      uint64_t offset = l.file_offset + (start - l.vaddr);
-      // one call reads what is contiguous in the image
-      if (iov.size() == kMaxIov || bytes >= kMaxRead || (!iov.empty() && offset != first + bytes)) flush();
-      if (iov.empty()) first = offset;
-      iov.push_back({reinterpret_cast<void*>(start), end - start});
-      bytes += end - start;
-    }
+  for (const PageLoad& l : cut_loads(which)) {
+    // one call reads what is contiguous in the image
+    if (iov.size() == kMaxIov || bytes >= kMaxRead || (!iov.empty() && l.file_offset != first + bytes)) flush();
+    if (iov.empty()) first = l.file_offset;
+    iov.push_back({reinterpret_cast<void*>(l.vaddr), l.bytes});
+    bytes += l.bytes;
   }
   flush();
 }
@@ -325,10 +387,15 @@ void AddressSpace::emit_huge(const PageRanges& ranges, Program& p) const {
 
 void AddressSpace::emit_early(int pages_fd, TaskProgram& out, Arena& arena) const {
   emit_pages(early_, pages_fd, out, arena);
+  if (foreign_.empty()) return;
+  out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  for (const Foreign& f : foreign_) f.source->load(f.pages, f.pages_fd, out, arena);
+  out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 
 void AddressSpace::emit_late(int pages_fd, TaskProgram& out, Arena& arena) const {
-  emit_pages(subtract(subtract(pages_, kept_), early_), pages_fd, out, arena);
+  for (const PageRange& r : for_children_) out.calls.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
+  emit_pages(subtract(subtract(subtract(pages_, kept_), early_), pushed_), pages_fd, out, arena);
 }
 
 void AddressSpace::emit_pages(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const {
@@ -372,7 +439,7 @@ void AddressSpace::emit_settle(Program& p, Arena& arena) const {
     const pb::vma_entry& e = *v.entry;
     uint64_t n = length(e);
     if (e.status() & kVmaAioRing) continue;
-    if (v.apart && !v.inherited && !(e.madv() >> MADV_DONTDUMP & 1)) p.call(SYS_madvise, e.start(), n, MADV_DODUMP);
+    if (v.flagged && !(e.madv() >> MADV_DONTDUMP & 1)) p.call(SYS_madvise, e.start(), n, MADV_DODUMP);
     if (v.ext && v.ext->has_name()) {
       p.call(SYS_prctl, kPrSetVma, kPrSetVmaAnonName, e.start(), n, arena.put_string(v.ext->name()));
       p.note(range_text("name", e));
@@ -434,7 +501,7 @@ size_t memory_arena_size(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, si
   size_t vmas = static_cast<size_t>(mm.vmas_size()), names = 0, advice = 0;
   for (const auto& v : mm.vmas()) advice += static_cast<size_t>(__builtin_popcountll(v.madv()));
   for (const auto& x : ext.vmas()) names += x.name().size() + 16;
-  size_t cuts = static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size());
+  size_t cuts = static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size() + ext.fork_pages_size());
   // the area costs nothing where it is not used
   size_t records = 200 + 20 * vmas + advice + 8 * (page_loads + cuts);
   return records * (sizeof(Record) + sizeof(iovec)) + names + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 + 4096;

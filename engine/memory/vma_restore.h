@@ -38,6 +38,18 @@ class AddressSpace {
   /// loaded again.
   void load_early(const PageRanges& wanted);
 
+  /// Leaves small pages of anonymous memory, where they are many, to engine/memory/page_push.h: then the task waits for
+  /// them between emit_late and emit_settle.
+  void choose_pushed();
+  const PageRanges& pushed() const { return pushed_; }
+  std::vector<PageLoad> pushed_loads() const { return cut_loads(pushed_); }
+  /// The mappings around them.
+  PageRanges pushed_mappings() const;
+
+  /// Pages that only children share: they are there while these are made, out of the image of one of them, and go again.
+  /// To be called before load_early.
+  void load_for_children(const PageRanges& wanted, const AddressSpace& source, int pages_fd);
+
   /// fd_of: the engine's descriptor of a file id as the task inherits it.
   /// Throws Error(environment) when the vDSO in the image is of another layout than the kernel's.
   void emit_map(const std::function<int(uint32_t)>& fd_of, Program& program) const;
@@ -56,10 +68,13 @@ class AddressSpace {
     const pb::nsr_vma_entry* ext = nullptr;
     uint32_t loading_prot = 0;  ///< protection while pages are loaded
     bool inherited = false;     ///< there from birth
+    bool flagged = false;       ///< has a flag too much meanwhile, which its neighbour has not
+    bool touched = false;       ///< had memory, has no pages now
     bool apart = false;         ///< like its neighbour before it, yet not one mapping with it
   };
   bool mergeable(const Vma& a, const Vma& b) const;
-  bool inheritable(const pb::vma_entry& v, const AddressSpace& base) const;
+  bool inheritable(const Vma& v, const AddressSpace& base) const;
+  PageRanges at_fork() const;
   void emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const;
   void emit_apart(const Vma& v, Program& p) const;
   void emit_sysv(Program& p) const;
@@ -67,6 +82,7 @@ class AddressSpace {
   void emit_inherited(Program& p) const;
   void emit_huge(const PageRanges& ranges, Program& p) const;
   void emit_pages(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
+  std::vector<PageLoad> cut_loads(const PageRanges& which) const;
   void load(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
   void emit_pkeys(Program& p) const;
 
@@ -76,6 +92,14 @@ class AddressSpace {
   std::vector<Vma> vmas_;
   PageRanges pages_, huge_;      ///< pages of its own; which of these are in transparent huge pages
   PageRanges kept_, early_;      ///< pages from birth; pages loaded before children are made
+  struct Foreign {
+    PageRanges pages;
+    const AddressSpace* source;
+    int pages_fd;
+  };
+  std::vector<Foreign> foreign_;
+  PageRanges for_children_, refused_;  ///< all pages of foreign_; those that were wanted so and cannot be
+  PageRanges pushed_;            ///< pages that others put there
   const AddressSpace* base_ = nullptr;
 };
 

@@ -19,11 +19,14 @@ class CowSharing {
   /// pages_fd: descriptor of a task's pages image by task index.
   CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd);
   const PageRanges& shared(int task) const { return shared_[static_cast<size_t>(task)]; }
+  /// Pages that a task had only while it forked, by the child (index) whose image has them.
+  const std::map<int, PageRanges>& fork_pages(int task) const { return fork_pages_[static_cast<size_t>(task)]; }
   const Counts& counts() const { return counts_; }
 
  private:
   PageRanges compare(const ImageTask& parent, int parent_fd, const ImageTask& child, int child_fd);
   std::vector<PageRanges> shared_;
+  std::vector<std::map<int, PageRanges>> fork_pages_;
   Counts counts_;
 };
 

@@ -41,7 +41,7 @@ Executor::~Executor() {
 
 void Executor::index(size_t n) {
   NodePrograms& p = programs_[n];
-  for (const StoredProgram* s : {&p.build, &p.join, &p.finish})
+  for (const StoredProgram* s : {&p.build, &p.settle, &p.join, &p.finish})
     if (!s->empty()) by_address_[s->at.value] = {n, -1, s};
   for (size_t i = 0; i < p.threads.size(); i++)
     by_address_[p.threads[i].at.value] = {n, static_cast<int>(i) + 1, &p.threads[i]};
@@ -190,6 +190,21 @@ void Executor::start(HostPid tid, const StoredProgram& program) {
   Tracee tracee(tid);
   tracee.set_registers(arch::at_program(tracee.registers(), area_.stub(), program.at));
   tracee.resume();
+}
+
+void Executor::fill() {
+  std::vector<PushJob> jobs;
+  for (size_t n = 0; n < nodes_.size(); n++) {
+    NodePrograms& p = programs_[n];
+    if (p.settle.empty()) continue;
+    p.push.pid = nodes_[n].pid;
+    p.push.uffd = static_cast<int>(area_.arena().local<Record>(p.build.at)[p.uffd].result);
+    jobs.push_back(p.push);
+  }
+  push_pages(jobs);
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (!programs_[n].settle.empty()) start(nodes_[n].pid, programs_[n].settle);
+  wait_all(jobs.size());
 }
 
 void Executor::join() {

@@ -22,6 +22,8 @@ class Executor {
   /// root_is_init: the root makes a pid namespace, in which the ids of the images then are.
   /// born: called with the root before it does anything (what it joins then, all its descendants are born in).
   void create(bool sibling, bool root_is_init, const std::function<void(HostPid)>& born);
+  /// Pages that are put into tasks from outside.
+  void fill();
   /// Groups, zombies; helpers go.
   void join();
   /// Descriptors, threads, state; all threads then wait with their last registers still to be set.

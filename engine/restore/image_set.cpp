@@ -47,6 +47,12 @@ void check_vmas(const ImageTask& t) {
       last = r.end();
     }
   }
+  last = 0;
+  for (const pb::nsr_fork_pages& r : t.mm_ext.fork_pages()) {
+    if (r.start() >= r.end() || r.start() % kPage || r.end() % kPage || r.start() < last || r.end() > kTaskSize)
+      bad(t.object(), "a range of fork_pages in nsr-mm is impossible");
+    last = r.end();
+  }
 }
 
 /// The mapping that holds all of [start, end), perhaps several adjacent ones.

@@ -104,8 +104,13 @@ class Builder {
       int parent = task(node).parent;
       bool of_parent = base && parent >= 0 && &base->mm() == &set_.tasks[static_cast<size_t>(parent)].mm;
       if (base) spaces_[n]->be_born_from(*base, of_parent ? cow_.shared(node.task) : PageRanges());
+      for (const auto& [child, ranges] : cow_.fork_pages(node.task)) {
+        size_t m = node_of(child);
+        spaces_[n]->load_for_children(ranges, *spaces_[m], pages_fd_of(plan_.nodes[m]));
+      }
       PageRanges wanted = wanted_by_children(n, node.task);
       spaces_[n]->load_early(wanted);
+      if (can_push_) spaces_[n]->choose_pushed();
       if (!wanted.empty()) for_children = spaces_[n].get();
     }
     bool before_children = for_children != base;
@@ -125,7 +130,16 @@ class Builder {
     }
     for (size_t c : node.late) make(c, p.calls);
     if (is_task && !before_children) build_first_memory(n, p);
-    if (is_task) build_memory(n, p);
+    if (is_task) spaces_[n]->emit_late(pages_fd_of(node), p, arena_);
+    if (is_task && !spaces_[n]->pushed().empty()) {
+      out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+      out_[n].push = {HostPid(), -1, pages_fd_of(node), spaces_[n]->pushed_mappings(), spaces_[n]->pushed_loads()};
+      TaskProgram settle;
+      build_memory(n, settle);
+      out_[n].settle = stored(std::move(settle), arena_);
+    } else if (is_task) {
+      build_memory(n, p);
+    }
     out_[n].build = stored(std::move(p), arena_);
   }
 
@@ -145,6 +159,12 @@ class Builder {
     p.note(format("create process %d", child.pid.value));
   }
 
+  size_t node_of(int task) const {
+    for (size_t m = 0; m < plan_.nodes.size(); m++)
+      if (plan_.nodes[m].task == task) return m;
+    return 0;
+  }
+
   int pages_fd_of(const PlanNode& node) const {
     auto at = pages_fd_.find(node.task);
     return at == pages_fd_.end() ? -1 : at->second;
@@ -157,7 +177,6 @@ class Builder {
 
   void build_memory(size_t n, TaskProgram& p) {
     const ImageTask& t = task(plan_.nodes[n]);
-    spaces_[n]->emit_late(pages_fd_of(plan_.nodes[n]), p, arena_);
     spaces_[n]->emit_settle(p.calls, arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
@@ -282,6 +301,7 @@ class Builder {
   SharedArea& area_;
   Arena& arena_;
   const CowSharing& cow_;
+  const bool can_push_ = can_push_pages();
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;
@@ -342,7 +362,8 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
     n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
     if (t.parent >= 0) {
       const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];
-      n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size());
+      n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size()) +
+           128 * static_cast<size_t>(t.mm_ext.shared_with_parent_size());
     }
     for (const ImageThread& th : t.threads)
       n += thread_arena_size(th.core) + 512 + sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();

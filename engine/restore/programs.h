@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/memory/page_push.h"
 #include "engine/restore/cow_sharing.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/restore_files.h"
@@ -26,6 +27,9 @@ struct StoredProgram {
 /// Programs of one node of the plan, in the order in which they run.
 struct NodePrograms {
   StoredProgram build;                 ///< makes itself and its children, its memory, its directories
+  StoredProgram settle;                 ///< what follows when its memory was filled from outside; else in build
+  Program::Index uffd = 0;              ///< record of build that opens a userfaultfd, where there is a settle
+  PushJob push;                         ///< what to fill; its pid and descriptor are not known yet
   StoredProgram join;                  ///< joins a group; a zombie also exits
   StoredProgram finish;                ///< descriptors, threads, process state, credentials
   std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish

@@ -152,6 +152,10 @@ class Restore {
       });
     }
     {
+      PhaseTimer timer(log, "pages");
+      executor.fill();
+    }
+    {
       PhaseTimer timer(log, "groups");
       executor.join();
     }
