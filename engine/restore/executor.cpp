@@ -1,5 +1,6 @@
 #include "engine/restore/executor.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -224,7 +225,7 @@ void Executor::join() {
   wait_all(helpers);
   for (size_t n = 0; n < nodes_.size(); n++)
     if (plan_.nodes[n].kind == PlanNode::Kind::task)
-      apply_proc_settings(set_.tasks[static_cast<size_t>(plan_.nodes[n].task)], nodes_[n].pid);
+      apply_proc_settings(set_.tasks[static_cast<size_t>(plan_.nodes[n].task)], proc_root_.get(), nodes_[n].pid);
 }
 
 /// What ptrace alone can set, and what the credentials of other threads may have undone meanwhile.

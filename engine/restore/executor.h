@@ -1,11 +1,14 @@
 // Makes the planned tree by running its programs, and lets it go. Until release() any failure kills what was made.
 #pragma once
 
+#include <fcntl.h>
+
 #include <functional>
 #include <map>
 #include <set>
 #include <vector>
 
+#include "engine/base/unique_fd.h"
 #include "engine/restore/programs.h"
 #include "engine/trace/tracee.h"
 
@@ -75,6 +78,8 @@ class Executor {
     const StoredProgram* program;
   };
   std::map<uint64_t, Indexed> by_address_;  ///< programs by their address
+  /// The engine's own /proc: a root that is pid 1 mounts another one over it.
+  UniqueFd proc_root_{::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   std::set<HostPid> alive_;
   size_t traps_ = 0, exits_ = 0;
 };

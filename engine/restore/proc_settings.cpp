@@ -55,8 +55,8 @@ void check_affinity(const ImageTask& t) {
 
 }  // namespace
 
-void apply_proc_settings(const ImageTask& t, HostPid pid) {
-  procfs::ProcDir dir(pid);
+void apply_proc_settings(const ImageTask& t, int proc_root, HostPid pid) {
+  procfs::ProcDir dir(proc_root, pid);
   if (t.tc().has_oom_score_adj()) {
     auto now = dir.try_read("oom_score_adj");
     if (now && std::atoi(now->c_str()) != t.tc().oom_score_adj() &&

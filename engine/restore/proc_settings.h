@@ -8,6 +8,7 @@ namespace nsr {
 
 /// oom_score_adj, coredump_filter, autogroup: written only where they differ. What this host does not allow is a warning
 /// when the task runs as well without it, else Error(environment).
-void apply_proc_settings(const ImageTask& task, HostPid pid);
+/// proc_root: the engine's /proc.
+void apply_proc_settings(const ImageTask& task, int proc_root, HostPid pid);
 
 }  // namespace nsr

@@ -15,7 +15,8 @@ WIRE = {FD.TYPE_ENUM: "varint", FD.TYPE_BOOL: "varint", FD.TYPE_UINT32: "varint"
         FD.TYPE_FIXED32: "32", FD.TYPE_SFIXED32: "32", FD.TYPE_FIXED64: "64", FD.TYPE_SFIXED64: "64",
         FD.TYPE_STRING: "bytes", FD.TYPE_BYTES: "bytes", FD.TYPE_MESSAGE: "message"}
 
-RENAMED = {("pagemap_entry", 2)}  # nr_pages became compat_nr_pages when field 5 took its name
+RENAMED = {("pagemap_entry", 2),     # nr_pages became compat_nr_pages when field 5 took its name
+           ("signalfd_entry", 4)}    # sigmask is a macro of <signal.h>
 
 
 def differences(theirs, ours):
