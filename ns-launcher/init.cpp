@@ -69,9 +69,9 @@ class Init {
   void tree_without_root(bool others);
 
   const InitPlan& plan_;
-  pid_t engine_ = 0;  ///< 0: has ended
-  pid_t root_ = 0;    ///< 0: not known yet
-  int engine_signal_ = 0;   ///< last one handed to the engine, which ended well all the same
+  pid_t engine_ = 0;       ///< 0: has ended
+  pid_t root_ = 0;         ///< 0: not known yet
+  int engine_signal_ = 0;  ///< last one handed to the engine, which ended well all the same
   bool root_stopped_ = false;
   bool root_ended_ = false;
   int root_status_ = 0;

@@ -4,7 +4,6 @@
 
 #include "arch/arch.h"
 
-
 extern "C" {
 extern const std::byte nsr_stub_begin[], nsr_stub_end[], nsr_amx_begin[], nsr_amx_end[];
 long nsr_clone_into_stub(void* args, size_t size, uint64_t stub);

@@ -15,9 +15,39 @@ namespace nsr::arch {
 namespace {
 
 constexpr size_t kLegacySize = 512, kHeaderSize = 64, kBvOffset = 512;
-enum Component { kX87 = 0, kSse = 1, kAvx = 2, kBndregs = 3, kBndcsr = 4, kOpmask = 5, kZmmHi = 6, kHi16 = 7, kPkru = 9, kTileCfg = 17, kTileData = 18, kCount = 19 };
-constexpr const char* kNames[kCount] = {"x87",  "SSE", "AVX", "MPX bounds", "MPX config", "AVX-512 opmask", "AVX-512 upper halves", "AVX-512 high registers",
-                                        "PT",   "PKRU", "PASID", "CET user", "CET supervisor", "HDC", "UINTR", "LBR", "HWP", "AMX tile config", "AMX tile data"};
+enum Component {
+  kX87 = 0,
+  kSse = 1,
+  kAvx = 2,
+  kBndregs = 3,
+  kBndcsr = 4,
+  kOpmask = 5,
+  kZmmHi = 6,
+  kHi16 = 7,
+  kPkru = 9,
+  kTileCfg = 17,
+  kTileData = 18,
+  kCount = 19
+};
+constexpr const char* kNames[kCount] = {"x87",
+                                        "SSE",
+                                        "AVX",
+                                        "MPX bounds",
+                                        "MPX config",
+                                        "AVX-512 opmask",
+                                        "AVX-512 upper halves",
+                                        "AVX-512 high registers",
+                                        "PT",
+                                        "PKRU",
+                                        "PASID",
+                                        "CET user",
+                                        "CET supervisor",
+                                        "HDC",
+                                        "UINTR",
+                                        "LBR",
+                                        "HWP",
+                                        "AMX tile config",
+                                        "AMX tile data"};
 
 struct Layout {
   uint64_t xcr0 = 3;
@@ -117,9 +147,10 @@ std::vector<std::byte> fpregs_in(const pb::user_x86_fpregs_entry& fp, const std:
     if (uint64_t lacking = bv & ~layout().xcr0)
       for (int i = 0; i < 64; i++)
         if (lacking >> i & 1)
-          throw Error(Failure::environment, object,
-                      format("it uses CPU state that this CPU lacks: %s", i < kCount ? kNames[i] : "an unknown component"),
-                      "restore on a CPU that has it");
+          throw Error(
+              Failure::environment, object,
+              format("it uses CPU state that this CPU lacks: %s", i < kCount ? kNames[i] : "an unknown component"),
+              "restore on a CPU that has it");
     component_in<uint32_t>(area, kAvx, xs.ymmh_space());
     component_in<uint64_t>(area, kBndregs, xs.bndreg_state());
     component_in<uint64_t>(area, kBndcsr, xs.bndcsr_state());

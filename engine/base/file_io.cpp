@@ -65,9 +65,8 @@ bool read_exact(int fd, void* buf, size_t n) {
 }
 
 bool pread_exact(int fd, void* buf, size_t n, off_t pos) {
-  return transfer(n, [&](size_t at) {
-    return ::pread(fd, static_cast<char*>(buf) + at, n - at, pos + static_cast<off_t>(at));
-  });
+  return transfer(
+      n, [&](size_t at) { return ::pread(fd, static_cast<char*>(buf) + at, n - at, pos + static_cast<off_t>(at)); });
 }
 
 bool write_exact(int fd, const void* buf, size_t n) {

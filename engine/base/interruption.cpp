@@ -30,7 +30,8 @@ void check_interruption() {
   ::sigpending(&pending);
   for (int s : kSignals)
     if (sigismember(&pending, s))
-      throw Error(Failure::target, "the operation", format("interrupted by signal %d", s), "every task runs on as before");
+      throw Error(Failure::target, "the operation", format("interrupted by signal %d", s),
+                  "every task runs on as before");
 }
 
 }  // namespace nsr

@@ -115,9 +115,9 @@ int log_descriptor() { return the_log().fd; }
 
 std::string first_error_logged() { return the_log().first_error; }
 
-#define NSR_LOG_BODY(level)         \
-  va_list ap;                       \
-  va_start(ap, fmt);                \
+#define NSR_LOG_BODY(level)            \
+  va_list ap;                          \
+  va_start(ap, fmt);                   \
   write_line(level, module_, fmt, ap); \
   va_end(ap)
 
@@ -126,8 +126,6 @@ void Logger::warn(const char* fmt, ...) const { NSR_LOG_BODY(LogLevel::warning);
 void Logger::info(const char* fmt, ...) const { NSR_LOG_BODY(LogLevel::info); }
 void Logger::debug(const char* fmt, ...) const { NSR_LOG_BODY(LogLevel::debug); }
 
-PhaseTimer::~PhaseTimer() {
-  log_.info("%s took %lld us", phase_, static_cast<long long>(elapsed().count()));
-}
+PhaseTimer::~PhaseTimer() { log_.info("%s took %lld us", phase_, static_cast<long long>(elapsed().count())); }
 
 }  // namespace nsr

@@ -1,6 +1,6 @@
 #include "engine/base/log.h"
-#include "engine/descriptors/kind.h"
 #include "engine/cli/commands.h"
+#include "engine/descriptors/kind.h"
 #include "engine/restore/restore.h"
 
 namespace nsr {

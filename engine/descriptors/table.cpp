@@ -24,8 +24,7 @@ std::vector<OpenFile> read_descriptors(HostPid pid, NsPid nspid) {
     std::string name = format("fd/%d", fd);
     f.proc_path = format("/proc/%d/fd/%d", pid.value, fd);
     f.link = dir.link(name);
-    if (::fstatat(dir.fd(), name.c_str(), &f.st, 0))
-      throw_errno(Failure::target, f.describe(), "stat failed", errno);
+    if (::fstatat(dir.fd(), name.c_str(), &f.st, 0)) throw_errno(Failure::target, f.describe(), "stat failed", errno);
     f.fdinfo = dir.read(format("fdinfo/%d", fd));
     procfs::Fdinfo common = procfs::parse_fdinfo(f.fdinfo);
     f.pos = static_cast<uint64_t>(common.pos);

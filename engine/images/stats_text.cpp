@@ -19,7 +19,8 @@ std::string stats_text(const pb::stats_entry& stats) {
     out += line("freezing time", d.freezing_time(), " us") + line("frozen time", d.frozen_time(), " us");
     out += line("memory scan time", d.memdump_time(), " us") + line("memory write time", d.memwrite_time(), " us");
     out += line("pages scanned", d.pages_scanned(), "") + line("pages written", d.pages_written(), "");
-    out += line("shared pages scanned", d.shpages_scanned(), "") + line("shared pages written", d.shpages_written(), "");
+    out +=
+        line("shared pages scanned", d.shpages_scanned(), "") + line("shared pages written", d.shpages_written(), "");
   }
   if (stats.has_restore()) {
     const pb::restore_stats_entry& r = stats.restore();

@@ -25,26 +25,55 @@ struct Property {
   const char* name;
 };
 constexpr Property kV1[] = {
-    {"", "cgroup.clone_children"},         {"", "notify_on_release"},
-    {"cpuset", "cpuset.cpus"},             {"cpuset", "cpuset.mems"},
-    {"cpuset", "cpuset.memory_migrate"},   {"cpuset", "cpuset.cpu_exclusive"},
-    {"cpuset", "cpuset.mem_exclusive"},    {"cpuset", "cpuset.mem_hardwall"},
-    {"cpuset", "cpuset.memory_spread_page"}, {"cpuset", "cpuset.memory_spread_slab"},
-    {"cpuset", "cpuset.sched_load_balance"}, {"cpuset", "cpuset.sched_relax_domain_level"},
-    {"cpu", "cpu.shares"},                 {"cpu", "cpu.cfs_period_us"},
-    {"cpu", "cpu.cfs_quota_us"},           {"cpu", "cpu.rt_period_us"},
-    {"cpu", "cpu.rt_runtime_us"},          {"memory", "memory.limit_in_bytes"},
-    {"memory", "memory.memsw.limit_in_bytes"}, {"memory", "memory.soft_limit_in_bytes"},
-    {"memory", "memory.swappiness"},       {"blkio", "blkio.weight"},
-    {"pids", "pids.max"},                  {"net_cls", "net_cls.classid"},
+    {"", "cgroup.clone_children"},
+    {"", "notify_on_release"},
+    {"cpuset", "cpuset.cpus"},
+    {"cpuset", "cpuset.mems"},
+    {"cpuset", "cpuset.memory_migrate"},
+    {"cpuset", "cpuset.cpu_exclusive"},
+    {"cpuset", "cpuset.mem_exclusive"},
+    {"cpuset", "cpuset.mem_hardwall"},
+    {"cpuset", "cpuset.memory_spread_page"},
+    {"cpuset", "cpuset.memory_spread_slab"},
+    {"cpuset", "cpuset.sched_load_balance"},
+    {"cpuset", "cpuset.sched_relax_domain_level"},
+    {"cpu", "cpu.shares"},
+    {"cpu", "cpu.cfs_period_us"},
+    {"cpu", "cpu.cfs_quota_us"},
+    {"cpu", "cpu.rt_period_us"},
+    {"cpu", "cpu.rt_runtime_us"},
+    {"memory", "memory.limit_in_bytes"},
+    {"memory", "memory.memsw.limit_in_bytes"},
+    {"memory", "memory.soft_limit_in_bytes"},
+    {"memory", "memory.swappiness"},
+    {"blkio", "blkio.weight"},
+    {"pids", "pids.max"},
+    {"net_cls", "net_cls.classid"},
     {"net_prio", "net_prio.ifpriomap"},
 };
 constexpr const char* kV2[] = {
-    "cgroup.subtree_control", "cgroup.max.descendants", "cgroup.max.depth", "cpuset.cpus",      "cpuset.mems",
-    "cpu.weight",             "cpu.idle",               "cpu.max",          "cpu.max.burst",    "cpu.uclamp.min",
-    "cpu.uclamp.max",         "memory.min",             "memory.low",       "memory.high",      "memory.max",
-    "memory.swap.high",       "memory.swap.max",        "memory.zswap.max", "memory.oom.group", "io.weight",
-    "io.max",                 "pids.max",
+    "cgroup.subtree_control",
+    "cgroup.max.descendants",
+    "cgroup.max.depth",
+    "cpuset.cpus",
+    "cpuset.mems",
+    "cpu.weight",
+    "cpu.idle",
+    "cpu.max",
+    "cpu.max.burst",
+    "cpu.uclamp.min",
+    "cpu.uclamp.max",
+    "memory.min",
+    "memory.low",
+    "memory.high",
+    "memory.max",
+    "memory.swap.high",
+    "memory.swap.max",
+    "memory.zswap.max",
+    "memory.oom.group",
+    "io.weight",
+    "io.max",
+    "pids.max",
 };
 
 bool has_controller(const std::string& controllers, const char* wanted) {
@@ -71,9 +100,11 @@ void set_perms(const struct stat& st, Perms& out) {
 void apply_perms(int dir_fd, const char* name, const pb::cgroup_perms& perms, const std::string& object) {
   struct stat st;
   if (::fstatat(dir_fd, name, &st, AT_EMPTY_PATH)) return;
-  bool bad = (st.st_uid != perms.uid() || st.st_gid != perms.gid()) && ::fchownat(dir_fd, name, perms.uid(), perms.gid(), AT_EMPTY_PATH);
+  bool bad = (st.st_uid != perms.uid() || st.st_gid != perms.gid()) &&
+             ::fchownat(dir_fd, name, perms.uid(), perms.gid(), AT_EMPTY_PATH);
   if ((st.st_mode & 07777) != perms.mode()) bad |= ::fchmodat(dir_fd, *name ? name : ".", perms.mode(), 0) != 0;
-  if (bad) log.warn("%s: owner or mode of %s cannot be set: %s", object.c_str(), *name ? name : "it", std::strerror(errno));
+  if (bad)
+    log.warn("%s: owner or mode of %s cannot be set: %s", object.c_str(), *name ? name : "it", std::strerror(errno));
 }
 
 /// "cpu memory" is read, "+cpu +memory" is written.

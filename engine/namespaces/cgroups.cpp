@@ -62,14 +62,13 @@ UniqueFd mount_hierarchy(const std::string& controllers) {
 /// Relative to the root of its hierarchy, for the *at() calls.
 const char* relative(const std::string& path) { return path.size() > 1 ? path.c_str() + 1 : "."; }
 
-bool usable(const std::string& path) {
-  return path.starts_with('/') && (path + "/").find("/../") == std::string::npos;
-}
+bool usable(const std::string& path) { return path.starts_with('/') && (path + "/").find("/../") == std::string::npos; }
 
 std::vector<std::string> children(int dir_fd) {
   std::vector<std::string> out;
   int own = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(own < 0 ? nullptr : ::fdopendir(own), [](DIR* d) { return d ? ::closedir(d) : 0; });
+  std::unique_ptr<DIR, int (*)(DIR*)> dir(own < 0 ? nullptr : ::fdopendir(own),
+                                          [](DIR* d) { return d ? ::closedir(d) : 0; });
   while (dir) {
     dirent* e = ::readdir(dir.get());
     if (!e) break;
@@ -94,7 +93,8 @@ std::string root_for(const CgroupOptions& options, const std::string& controller
   std::string root;
   auto all = split(controllers);
   for (const CgroupRoot& r : options.roots)
-    if (r.controller.empty() ? root.empty() : r.controller == controllers || std::count(all.begin(), all.end(), r.controller))
+    if (r.controller.empty() ? root.empty()
+                             : r.controller == controllers || std::count(all.begin(), all.end(), r.controller))
       root = r.path;
   while (root.ends_with('/')) root.pop_back();
   return root;
@@ -230,24 +230,29 @@ bool CgroupRestorer::make_directory(const std::string& controllers, int root, co
   CgroupMode mode = options_.mode;
   if (::faccessat(root, relative(path), F_OK, 0) == 0) {
     if (mode == CgroupMode::strict)
-      throw Error(Failure::environment, object_of(controllers, path), "it exists already", "remove it or use --manage-cgroups=soft");
+      throw Error(Failure::environment, object_of(controllers, path), "it exists already",
+                  "remove it or use --manage-cgroups=soft");
     return false;
   }
   if (mode == CgroupMode::none || mode == CgroupMode::props)
-    throw Error(Failure::environment, object_of(controllers, path), "it does not exist", "make it or use --manage-cgroups=soft");
+    throw Error(Failure::environment, object_of(controllers, path), "it does not exist",
+                "make it or use --manage-cgroups=soft");
   for (size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
     std::string part = path.substr(0, at);
     if (::mkdirat(root, relative(part), 0755) == 0)
       made_.push_back({root, part});
     else if (errno != EEXIST)
-      throw_errno(Failure::environment, object_of(controllers, part), "it cannot be made", errno, "use --manage-cgroups=ignore to leave cgroups alone");
+      throw_errno(Failure::environment, object_of(controllers, part), "it cannot be made", errno,
+                  "use --manage-cgroups=ignore to leave cgroups alone");
     if (at == std::string::npos) return true;
   }
 }
 
-void CgroupRestorer::make(const std::string& controllers, int root, const std::string& path, const pb::cgroup_dir_entry& dir) {
+void CgroupRestorer::make(const std::string& controllers, int root, const std::string& path,
+                          const pb::cgroup_dir_entry& dir) {
   bool fresh = make_directory(controllers, root, path);
-  bool set = options_.mode == CgroupMode::props || options_.mode == CgroupMode::full || (fresh && options_.mode != CgroupMode::none);
+  bool set = options_.mode == CgroupMode::props || options_.mode == CgroupMode::full ||
+             (fresh && options_.mode != CgroupMode::none);
   if (set) {
     UniqueFd fd(::openat(root, relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd) throw_errno(Failure::environment, object_of(controllers, path), "it cannot be opened", errno);
@@ -275,11 +280,15 @@ void CgroupRestorer::move(uint32_t from, uint32_t set, HostPid id, bool thread) 
   for (const auto& [controllers, path] : places) {
     if (auto is = old.find(controllers); is != old.end() && is->second == path) continue;
     // a thread of a v2 process can only be placed inside of its process's threaded cgroup
-    std::string file = path + (path.ends_with('/') ? "" : "/") + (!thread ? "cgroup.procs" : controllers.empty() ? "cgroup.threads" : "tasks");
+    std::string file = path + (path.ends_with('/') ? "" : "/") +
+                       (!thread               ? "cgroup.procs"
+                        : controllers.empty() ? "cgroup.threads"
+                                              : "tasks");
     UniqueFd fd(::openat(hierarchies_.root(controllers), relative(file), O_WRONLY | O_CLOEXEC));
     std::string text = format("%d", id.value);
     if (!fd || !write_exact(fd.get(), text.data(), text.size()))
-      throw_errno(Failure::environment, format("pid %d", id.value), "it cannot be moved into " + object_of(controllers, path), errno,
+      throw_errno(Failure::environment, format("pid %d", id.value),
+                  "it cannot be moved into " + object_of(controllers, path), errno,
                   "make the cgroup, or use --manage-cgroups=ignore");
   }
 }

@@ -78,7 +78,8 @@ TaskClocks clocks_of(HostPid pid) {
   Clocks now = here();
   if (mine && its && *mine != *its) {
     if (later && *later != *its)
-      throw Error(Failure::unsupported, format("pid %d", pid.value), "its children would be born in another time namespace than its own");
+      throw Error(Failure::unsupported, format("pid %d", pid.value),
+                  "its children would be born in another time namespace than its own");
     out.own_namespace = true;
     Clocks base = offsets("/proc/self"), shift = offsets(proc_of(pid));
     now.monotonic += shift.monotonic - base.monotonic;
@@ -92,7 +93,8 @@ TaskClocks clocks_of(HostPid pid) {
 void check_same_clocks(HostPid root, HostPid other) {
   auto a = read_link(proc_of(root) + "/ns/time"), b = read_link(proc_of(other) + "/ns/time");
   if (a && b && *a != *b)
-    throw Error(Failure::unsupported, format("pid %d", other.value), "its time namespace is another than that of the root task");
+    throw Error(Failure::unsupported, format("pid %d", other.value),
+                "its time namespace is another than that of the root task");
 }
 
 bool carry_clocks_on(const pb::timens_entry& image) {
@@ -108,11 +110,12 @@ bool carry_clocks_on(const pb::timens_entry& image) {
     return false;
   }
   Clocks base = offsets("/proc/self");
-  std::string text = offset_line("monotonic", base.monotonic + monotonic) + offset_line("boottime", base.boottime + boottime);
+  std::string text =
+      offset_line("monotonic", base.monotonic + monotonic) + offset_line("boottime", base.boottime + boottime);
   if (!write_file("/proc/self/timens_offsets", text))
     throw_errno(Failure::environment, "time namespace", "its clocks cannot be set ahead", errno);
-  log.info("clocks of the tree go on in a time namespace: monotonic %+" PRId64 " s, boottime %+" PRId64 " s", monotonic / kSecond,
-           boottime / kSecond);
+  log.info("clocks of the tree go on in a time namespace: monotonic %+" PRId64 " s, boottime %+" PRId64 " s",
+           monotonic / kSecond, boottime / kSecond);
   return true;
 }
 

@@ -44,7 +44,8 @@ void to_image(const procfs::Status& st, uint32_t securebits, pb::creds_entry& ou
 
 void emit_credentials(const pb::creds_entry& c, Program& program, Arena& arena) {
   std::vector<uint32_t> groups(c.groups().begin(), c.groups().end());
-  program.call(SYS_setgroups, groups.size(), groups.empty() ? RemoteAddr(0) : arena.put(groups.data(), groups.size() * 4));
+  program.call(SYS_setgroups, groups.size(),
+               groups.empty() ? RemoteAddr(0) : arena.put(groups.data(), groups.size() * 4));
   program.note("supplementary groups");
   // ids change without touching the capability sets: those are set as they were afterwards
   program.call(SYS_prctl, PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);

@@ -63,7 +63,9 @@ std::string SecurityModule::socket_label(HostPid pid, HostPid tid) const {
   return trimmed(read_file(format("%s/%d/task/%d/attr/sockcreate", proc_.c_str(), pid.value, tid.value)).value_or(""));
 }
 
-std::string SecurityModule::label_file() const { return own_attr_dir_ ? "self/attr/apparmor/current" : "self/attr/current"; }
+std::string SecurityModule::label_file() const {
+  return own_attr_dir_ ? "self/attr/apparmor/current" : "self/attr/current";
+}
 
 std::string SecurityModule::label_command(const std::string& label) const {
   return type_ == pb::APPARMOR ? "changeprofile " + label : label;
@@ -80,7 +82,8 @@ std::string label_to_restore(const pb::creds_entry& creds, pb::lsmtype image, co
   }
   if (wanted != host.type())
     throw Error(Failure::environment, object,
-                format("its label \"%s\" is one of %s, and this host has %s", label.c_str(), name_of(wanted), name_of(host.type())),
+                format("its label \"%s\" is one of %s, and this host has %s", label.c_str(), name_of(wanted),
+                       name_of(host.type())),
                 "restore on a host with the same security module, or name a label of this one with --lsm-profile");
   return label == host.own_label() ? std::string() : label;
 }

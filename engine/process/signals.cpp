@@ -51,7 +51,8 @@ void to_image(const std::vector<siginfo_t>& queued, pb::signal_queue_entry& out)
 void emit_queued(const pb::signal_queue_entry& queued, NsPid pid, NsPid tid, Program& program, Arena& arena) {
   for (const auto& entry : queued.signals()) {
     if (entry.siginfo().size() != sizeof(siginfo_t))
-      throw Error(Failure::image, format("pid %d", pid.value), "a queued signal in its core image is not 128 bytes long");
+      throw Error(Failure::image, format("pid %d", pid.value),
+                  "a queued signal in its core image is not 128 bytes long");
     siginfo_t si;
     std::memcpy(&si, entry.siginfo().data(), sizeof si);
     RemoteAddr at = arena.put(si);

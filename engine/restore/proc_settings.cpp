@@ -29,23 +29,29 @@ void apply_autogroup(const ImageTask& t, const procfs::ProcDir& dir) {
   auto text = dir.try_read("autogroup");
   size_t at = text ? text->find(" nice ") : std::string::npos;
   if (at == std::string::npos) {
-    if (t.ext.autogroup_nice()) log.warn("%s: this kernel has no autogroups; its group had nice value %d", t.object().c_str(), t.ext.autogroup_nice());
+    if (t.ext.autogroup_nice())
+      log.warn("%s: this kernel has no autogroups; its group had nice value %d", t.object().c_str(),
+               t.ext.autogroup_nice());
     return;
   }
   if (std::atoi(text->c_str() + at + 6) == t.ext.autogroup_nice()) return;
-  if (!write_text(dir, "autogroup", format("%d", t.ext.autogroup_nice()))) warn(t, format("autogroup nice value %d", t.ext.autogroup_nice()));
+  if (!write_text(dir, "autogroup", format("%d", t.ext.autogroup_nice())))
+    warn(t, format("autogroup nice value %d", t.ext.autogroup_nice()));
 }
 
 /// CPUs of the images that this host lacks: the kernel takes the others, or all when none is left.
 void check_affinity(const ImageTask& t) {
   std::string here(1024, '\0');
-  long n = ::sched_getaffinity(1, here.size(), reinterpret_cast<cpu_set_t*>(here.data())) == 0 ? static_cast<long>(here.size()) : 0;
+  long n = ::sched_getaffinity(1, here.size(), reinterpret_cast<cpu_set_t*>(here.data())) == 0
+               ? static_cast<long>(here.size())
+               : 0;
   if (n == 0) return;
   for (const ImageThread& th : t.threads) {
     if (!th.ext) continue;
     const std::string& want = th.ext->cpu_affinity();
     for (size_t i = 0; i < want.size(); i++)
-      if (unsigned missing = static_cast<unsigned char>(want[i]) & ~(i < here.size() ? static_cast<unsigned char>(here[i]) : 0u)) {
+      if (unsigned missing =
+              static_cast<unsigned char>(want[i]) & ~(i < here.size() ? static_cast<unsigned char>(here[i]) : 0u)) {
         log.warn("%s thread %d may run on CPU %zu, which is not there", t.object().c_str(), th.tid.value,
                  i * 8 + static_cast<size_t>(__builtin_ctz(missing)));
         return;

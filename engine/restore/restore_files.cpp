@@ -91,7 +91,8 @@ int RestoreFiles::fd_of(uint32_t id) {
   open_once(*e);
   it = fds_.find(id);
   if (it == fds_.end())
-    throw Error(Failure::image, format("file %u", id), "it stands for something outside the tree, but the tree uses it");
+    throw Error(Failure::image, format("file %u", id),
+                "it stands for something outside the tree, but the tree uses it");
   return it->second.get();
 }
 

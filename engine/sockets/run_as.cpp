@@ -31,7 +31,7 @@ void take_ids(const pb::nsr_sk_cred& who) {
 
 long copy_of_this_process(pid_t pid) {
   clone_args args{};
-  args.flags = CLONE_FILES;  // no exit signal: nobody else is told of it
+  args.flags = CLONE_FILES;                                       // no exit signal: nobody else is told of it
   args.set_tid = pid > 0 ? reinterpret_cast<uint64_t>(&pid) : 0;  // an address without a size is EINVAL
   args.set_tid_size = pid > 0 ? 1 : 0;
   return syscall(SYS_clone3, &args, sizeof args);

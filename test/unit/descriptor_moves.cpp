@@ -44,6 +44,4 @@ TEST_CASE("moves: overlaps, circles and shared sources come out right") {
   }
 }
 
-TEST_CASE("moves: nothing wanted closes everything") {
-  REQUIRE(run({{0, 1}, {7, 2}}, plan_moves({}, 100)).empty());
-}
+TEST_CASE("moves: nothing wanted closes everything") { REQUIRE(run({{0, 1}, {7, 2}}, plan_moves({}, 100)).empty()); }

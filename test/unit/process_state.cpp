@@ -1,8 +1,7 @@
 // Seccomp chains and security labels: what needs no live process.
-#include <catch2/catch.hpp>
-
 #include <sys/stat.h>
 
+#include <catch2/catch.hpp>
 #include <fstream>
 
 #include "engine/base/error.h"

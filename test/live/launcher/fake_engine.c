@@ -1,14 +1,16 @@
-// Stands in for ns-engine in the tests of ns-restore: speaks its side of the launcher's protocol and makes a "restored" root
-// from a shell command.
+// Stands in for ns-engine in the tests of ns-restore: speaks its side of the launcher's protocol and makes a "restored"
+// root from a shell command.
 //
 //   fake-engine restore --launcher-fd N [anything]
 //
 // Environment:
 //   FAKE_ROOT      shell command that the root runs (default: exit 0)
 //   FAKE_PID       the root's pid (default: the kernel's choice)
-//   FAKE_OPTIONS   words: setsid (root gets a session), setpgid (root gets a group), stay (block without making a root),
-//                  noack (do not wait for the launcher), noroot (exit 0 without a root), orphan (leave a child of our own
-//                  behind when failing), late (fail after the launcher's answer), null (stdio of the root is /dev/null)
+//   FAKE_OPTIONS   words: setsid (root gets a session), setpgid (root gets a group), stay (block without making a
+//   root),
+//                  noack (do not wait for the launcher), noroot (exit 0 without a root), orphan (leave a child of our
+//                  own behind when failing), late (fail after the launcher's answer), null (stdio of the root is
+//                  /dev/null)
 //   FAKE_EXIT      fail with this code, after one sentence on stderr
 //   FAKE_SIGNAL    die by this signal
 //   FAKE_WAIT      open this FIFO for reading and wait for its end before the root is made

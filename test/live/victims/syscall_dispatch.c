@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   victim_init(argc, argv);
   struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
   MUST(sigaction(SIGSYS, &action, NULL) == 0);
-  if (prctl(PR_SET_SYSCALL_USER_DISPATCH, 1, 0, 0, &selector) != 0) victim_skip("the kernel has no syscall user dispatch");
+  if (prctl(PR_SET_SYSCALL_USER_DISPATCH, 1, 0, 0, &selector) != 0)
+    victim_skip("the kernel has no syscall user dispatch");
   victim_ready();
   selector = 1;
   long result = syscall(SYS_getppid);
