@@ -175,6 +175,7 @@ class Runner:
     def dump(self, *more):
         n = self.dumps
         os.mkdir(self.images(n))
+        self.service.before_dump()
         self.ids = snapshot.all_ids(self.root)
         self.inner = [int(snapshot.inner_id(f"/proc/{i}")) for i in self.ids]
         with self.timed("dump"):

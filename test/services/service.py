@@ -54,6 +54,9 @@ class Service:
     def load(self):
         """Gives the service state that must survive."""
 
+    def before_dump(self):
+        """Starts what shall be under way during the dump."""
+
     def check(self, generation):
         """Asserts that the state is there and that the service still works in full. Called after every restore."""
         self.ask()
