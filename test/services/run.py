@@ -5,6 +5,7 @@ NAME is a file of this folder; flavours:
   host    dump, ns-engine restore, check, twice over, graceful stop, logs without errors
   ns      the same by ns-restore while all ids of the tree are taken on the host
   leave   dump --leave-running twice, the service must not notice
+  killed  the engine is killed at twelve instants of a dump, the service must not notice
   copies  three restored copies side by side, each in a network namespace of its own
   cold    no dump at all: shows that the test itself is right
 
@@ -24,7 +25,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
-    parser.add_argument("flavour", choices=("host", "ns", "leave", "copies", "cold"))
+    parser.add_argument("flavour", choices=("host", "ns", "leave", "killed", "copies", "cold"))
     args = parser.parse_args()
     runner = None
     try:
@@ -35,6 +36,8 @@ def main():
             runner.check_logs()
         elif args.flavour == "leave":
             runner.leave()
+        elif args.flavour == "killed":
+            runner.killed()
         elif args.flavour == "copies":
             runner.side_by_side()
         else:

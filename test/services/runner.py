@@ -264,10 +264,36 @@ class Runner:
         self.stop()
         self.check_logs()
 
+    def killed(self, times=12):
+        """The engine is killed in mid-dump, at instants spread over the time that a dump takes: the service must not notice."""
+        self.start()
+        begin = time.monotonic()
+        self.dump("-R")
+        length = time.monotonic() - begin
+        self.check(1)
+        for i in range(times):
+            directory = os.path.join(self.dir, f"killed.{i}")
+            os.mkdir(directory)
+            dump = subprocess.Popen([os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", directory, "-o", "dump.log",
+                                     *self.service.options, *self.more, "-R"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+            ended = os.pidfd_open(dump.pid)
+            select.select([ended], [], [], length * (i + 0.5) / times)
+            os.close(ended)
+            dump.kill()
+            dump.wait()
+            self.answer(f"the service goes on after the engine was killed at {length * (i + 0.5) / times * 1000:.1f} ms")
+            self.check(i + 2)
+        self.dump("-R")  # nothing that the killed ones left is in the way
+        self.check(times + 2)
+        self.stop()
+        self.check_logs()
+
     def side_by_side(self, count=3):
         """Copies of one image in network namespaces of their own."""
         if not self.service.copies:
             raise Skipped("its data directory allows one owner only")
+        self.service.sessions = False  # a connection cannot lead to three copies
         self.start()
         self.dump()
         roots = []
