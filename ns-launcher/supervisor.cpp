@@ -89,7 +89,10 @@ std::optional<int> Supervisor::handle(const Received& received) {
     case Event::restored:
       running_ = true;
       pidfiles_.keep();
-      if (options_.detached) return 0;
+      if (options_.detached) {
+        (void)receive_report(started_.status.get());  // end-of-file: init has closed all that it had
+        return 0;
+      }
       if (held_ != 0 && !shares_our_group()) hand_on(held_);
       return std::nullopt;
     case Event::stopped:
