@@ -88,6 +88,9 @@ Registers rewound(const Registers& r);
 /// The same with the syscall issued anew from its own number, for a thread whose restart block is lost.
 Registers reissued(const Registers& r);
 
+/// Code that jumps to a far address and touches no register.
+std::vector<std::byte> jump_to(RemoteAddr target);
+
 /// A `syscall` instruction in this code; nothing when there is none.
 std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);
 

@@ -75,6 +75,12 @@ Registers reissued(const Registers& r) {
   return out;
 }
 
+std::vector<std::byte> jump_to(RemoteAddr target) {
+  CodeWriter w(RemoteAddr(0));
+  w.jump_to(target.value);
+  return w.take();
+}
+
 BorrowCode borrow_code(RemoteAddr at, const ThreadState& self, uint64_t area_size, uint64_t code_size) {
   Registers back = rewound(self.regs);
   CodeWriter w(RemoteAddr(at.value + 16));  // the two masks stand in front

@@ -25,6 +25,12 @@ struct PageRun {
   uint64_t vaddr = 0, bytes = 0, file_offset = 0;
 };
 
+/// Bytes of a task's memory that are other than in the images.
+struct MemoryPatch {
+  uint64_t at;
+  std::string bytes;
+};
+
 struct ImageThread {
   NsPid tid;
   pb::core_entry core;
@@ -38,6 +44,7 @@ struct ImageTask {
   pb::task_kobj_ids_entry ids;
   pb::mm_entry mm;
   pb::nsr_mm_entry mm_ext;
+  std::vector<MemoryPatch> patches;            ///< written when all pages are loaded
   pb::fs_entry fs;
   pb::nsr_task_entry ext;
   std::vector<pb::fdinfo_entry> table;         ///< the task's descriptor table (shared tables: the same list)

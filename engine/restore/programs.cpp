@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -177,6 +178,7 @@ class Builder {
 
   void build_memory(size_t n, TaskProgram& p) {
     const ImageTask& t = task(plan_.nodes[n]);
+    build_patches(t, p);
     spaces_[n]->emit_settle(p.calls, arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
@@ -185,6 +187,23 @@ class Builder {
     p.calls.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
     p.calls.note("working directory");
     if (t.fs.has_umask()) p.calls.call(SYS_umask, t.fs.umask());
+  }
+
+  void build_patches(const ImageTask& t, TaskProgram& p) {
+    for (const pb::vma_entry& v : t.mm.vmas()) {
+      bool open = false;
+      for (const MemoryPatch& patch : t.patches) {
+        if (patch.at < v.start() || patch.at >= v.end()) continue;
+        if (!open) p.calls.call(SYS_mprotect, v.start(), v.end() - v.start(), PROT_READ | PROT_WRITE);
+        open = true;
+        iovec from{reinterpret_cast<void*>(arena_.put(patch.bytes.data(), patch.bytes.size()).value), patch.bytes.size()};
+        iovec to{reinterpret_cast<void*>(patch.at), patch.bytes.size()};
+        auto written = p.calls.call(SYS_process_vm_writev, t.pid, arena_.put(from), 1, arena_.put(to), 1, 0);
+        p.calls.note("patching its vDSO");
+        p.expect(written, static_cast<int64_t>(patch.bytes.size()));
+      }
+      if (open) p.calls.call(SYS_mprotect, v.start(), v.end() - v.start(), v.prot());
+    }
   }
 
   void build_exit(size_t n) {
@@ -359,6 +378,7 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const PlanNode& node : plan.nodes) n += 4096 + 512 * (node.early.size() + node.late.size() + node.reap.size());
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
+    n += t.patches.size() * (3 * sizeof(Record) + 128);
     n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
     if (t.parent >= 0) {
       const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];

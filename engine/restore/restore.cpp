@@ -24,6 +24,7 @@
 #include "engine/memory/sysv_segments.h"
 #include "engine/restore/executor.h"
 #include "engine/process/restore_state.h"
+#include "engine/restore/foreign_vdso.h"
 #include "engine/restore/plan_text.h"
 #include "stats.pb.h"
 
@@ -48,6 +49,7 @@ class Restore {
     {
       PhaseTimer timer(log, "reading images");
       set_ = load_images(images_);
+      adapt_vdsos();
       plan_ = plan_tree(*set_, options_.files.shell_job);
     }
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
@@ -75,6 +77,20 @@ class Restore {
   }
 
  private:
+  void adapt_vdsos() {
+    HostVdso host = HostVdso::of_this_process();
+    for (ImageTask& t : set_->tasks) {
+      if (t.zombie) continue;
+      UniqueFd fd(::openat(images_.fd(), image_name(Img::pages, t.pages_id).c_str(), O_RDONLY | O_CLOEXEC));
+      adapt_vdso(t, host, [&](uint64_t at, std::span<std::byte> to) {
+        for (const PageRun& r : t.pages)
+          if (fd && at >= r.vaddr && at + to.size() <= r.vaddr + r.bytes)
+            return pread_exact(fd.get(), to.data(), to.size(), static_cast<off_t>(r.file_offset + (at - r.vaddr)));
+        return false;
+      });
+    }
+  }
+
   void check_host() {
     for (const ImageTask& t : set_->tasks)
       if (!t.zombie) check_rlimits(t.threads[0].core, t.object());
