@@ -9,6 +9,8 @@ int command_dump(const Options& options);
 int command_restore(const Options& options);
 /// Removes the network lock that a complete dump left for its restore (ours: unlock -D DIR).
 int command_unlock(const Options& options);
+/// cpuinfo dump|check. Check: 1 when this CPU lacks something or there is no image.
+int command_cpuinfo(const Options& options);
 int command_check(const Options& options);
 
 /// Parses, prepares, runs the command, reports a failure once; returns the exit status. args: without argv[0].

@@ -9,8 +9,7 @@ namespace nsr {
 namespace {
 
 constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages, Command::page_server,
-                                          Command::service,  Command::swrk,       Command::dedup,
-                                          Command::cpuinfo};
+                                          Command::service,  Command::swrk,       Command::dedup};
 
 struct Row {
   const char* option;
@@ -47,7 +46,6 @@ constexpr Row options_not_built[] = {
     {"cgroup-props", "D"},
     {"cgroup-props-file", "D"},
     {"lsm-mount-context", "R"},
-    {"cpu-cap", "DR"},
     {"unprivileged", "DR"},
 };
 

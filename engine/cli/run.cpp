@@ -37,6 +37,8 @@ int dispatch(const Options& options) {
       return command_dump(options);
     case Command::restore:
       return command_restore(options);
+    case Command::cpuinfo:
+      return command_cpuinfo(options);
     case Command::check:
       return command_check(options);
     default:

@@ -11,6 +11,8 @@
 #include <map>
 
 #include "engine/base/action_scripts.h"
+#include "arch/cpu.h"
+#include "cpuinfo.pb.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
@@ -303,6 +305,11 @@ class Dump {
       images_.create(Img::task_ext, n).write(t.ext);
       for (size_t i = 0; i < t.cores.size(); i++)
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
+    }
+    if (options_.cpu_cap.given) {
+      pb::cpuinfo_entry cpu;
+      arch::cpu_to_image(arch::host_cpuid(), cpu);
+      images_.create(Img::cpuinfo).write(cpu);
     }
     images_.create(Img::seccomp).write(seccomp_.entry());
     if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);

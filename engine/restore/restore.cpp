@@ -14,6 +14,8 @@
 #include <set>
 
 #include "engine/base/action_scripts.h"
+#include "arch/cpu.h"
+#include "cpuinfo.pb.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
@@ -91,7 +93,17 @@ class Restore {
     }
   }
 
+  /// Asked for, the image must be there; without being asked it is compared when it is.
+  void check_cpu() {
+    if (!images_.has(Img::cpuinfo) && !options_.cpu_cap.given) return;
+    auto lacks = arch::cpu_lacks(images_.one<pb::cpuinfo_entry>(Img::cpuinfo), arch::host_cpuid(), options_.cpu_cap.mask);
+    if (!lacks.empty())
+      throw Error(Failure::environment, "CPU", format("this one lacks %s%s", lacks[0].c_str(), lacks.size() > 1 ? " and more" : ""),
+                  "restore on a CPU like that of the dump, or accept the risk with --cpu-cap=none");
+  }
+
   void check_host() {
+    check_cpu();
     for (const ImageTask& t : set_->tasks)
       if (!t.zombie) check_rlimits(t.threads[0].core, t.object());
     self_ = self_settings(*set_, options_.lsm_profile);
