@@ -199,7 +199,7 @@ class Dump {
     find_shared_pages();
     segments_.write(images_, pages_, engine_ids().ipc_ns_id());
     auto scanned = Clock::now();
-    for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages);
+    for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages, shares_pages(t));
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
   }
@@ -231,6 +231,13 @@ class Dump {
         e.set_start(r.start);
         e.set_end(r.end);
       }
+  }
+
+  bool shares_pages(const LiveTask& t) const {
+    if (t.mm_ext.shared_with_parent_size() || !t.mm_ext.cow_known()) return true;
+    for (const LiveTask& c : live_)
+      if (c.frozen->parent == t.frozen->pid && c.mm_ext.shared_with_parent_size()) return true;
+    return false;
   }
 
   /// What only the children of a task share with each other.

@@ -52,7 +52,8 @@ class PagesFile {
  public:
   PagesFile(ImageDir& images, uint32_t id) : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)) {}
 
-  void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges) {
+  void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges, bool cow) {
+    cow_ = cow;
     std::vector<Chunk> chunks;
     uint64_t offset = 0;
     for (const auto& r : ranges)
@@ -110,12 +111,14 @@ class PagesFile {
     std::vector<iovec> remote;
     for (const PageRange& p : c.pieces) remote.push_back({reinterpret_cast<void*>(p.start), p.end - p.start});
     iovec local{buffer, c.bytes};
-    ssize_t n = ::process_vm_readv(pid.value, &local, 1, remote.data(), remote.size(), 0);
+    // process_vm_readv pins pages, and what is pinned is copied first when it is shared since fork (5.19); reads of
+    // /proc/PID/mem leave it shared
+    ssize_t n = cow_ ? -1 : ::process_vm_readv(pid.value, &local, 1, remote.data(), remote.size(), 0);
     if (n != static_cast<ssize_t>(c.bytes)) {
       // memory that its owner may not read is out of reach of process_vm_readv, not of /proc/PID/mem
       std::byte* to = buffer;
       for (const PageRange& p : c.pieces) {
-        if (!try_read_memory(pid, RemoteAddr(p.start), to, p.end - p.start)) force_read(pid, RemoteAddr(p.start), to, p.end - p.start);
+        if (cow_ || !try_read_memory(pid, RemoteAddr(p.start), to, p.end - p.start)) force_read(pid, RemoteAddr(p.start), to, p.end - p.start);
         to += p.end - p.start;
       }
     }
@@ -132,11 +135,12 @@ class PagesFile {
   int fd_;
   std::string name_;
   uint64_t end_ = 0;
+  bool cow_ = false;
 };
 
 }  // namespace
 
-void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges) {
+void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow) {
   uint32_t id = next_pages_id_++;
   ImageWriter map = start_pagemap(images_, Img::pagemap, static_cast<uint64_t>(nspid.value), id);
   PagesFile pages(images_, id);
@@ -146,7 +150,7 @@ void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange
     map.write(entry_of(r.range.start, n, kPresent | (r.lazy ? kLazy : 0)));
     total += n;
   }
-  pages.write_task(pid, ranges);
+  pages.write_task(pid, ranges, cow);
   map.finish();
   counts_.written += total;
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), ranges.size());

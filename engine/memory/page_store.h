@@ -26,7 +26,8 @@ class PageStore {
     bool lazy;
     bool private_memory = true;  ///< false for the vDSO
   };
-  void write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges);
+  /// cow: the task shares pages with others of the tree since fork, which must stay so.
+  void write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow);
   /// Data of a file-like memory object, holes left out; shmid numbers the image.
   void write_shared(uint64_t shmid, int fd, uint64_t length);
   PageCounts& counts() { return counts_; }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -330,21 +331,27 @@ class Builder {
 }  // namespace
 
 SharedArea::SharedArea(const ImageSet& set, size_t n) : size_((n + 2 * kPage) & ~(kPage - 1)) {
-  std::vector<std::pair<uint64_t, uint64_t>> taken;
-  for (const auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) taken.push_back({m.start, m.end});
-  for (const auto& t : set.tasks)
-    for (const auto& v : t.mm.vmas()) taken.push_back({v.start(), v.end()});
-  std::sort(taken.begin(), taken.end());
-  uint64_t at = 0x100000;
-  // a guard distance keeps growing stacks of the tasks away
-  constexpr uint64_t kDistance = 0x100000;
-  for (auto [start, end] : taken) {
-    if (start >= at + size_ + kDistance) break;
-    at = std::max(at, end + kDistance);
+  uint64_t at = 0;
+  void* p = MAP_FAILED;
+  // The engine's own memory may grow into the place that was free while this looks for it.
+  for (int attempt = 0; attempt < 8 && p == MAP_FAILED && (attempt == 0 || errno == EEXIST); attempt++) {
+    std::vector<std::pair<uint64_t, uint64_t>> taken;
+    for (const auto& t : set.tasks)
+      for (const auto& v : t.mm.vmas()) taken.push_back({v.start(), v.end()});
+    taken.reserve(taken.size() + 4096);
+    for (const auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) taken.push_back({m.start, m.end});
+    std::sort(taken.begin(), taken.end());
+    at = 0x100000;
+    // a guard distance keeps growing stacks of the tasks away
+    constexpr uint64_t kDistance = 0x100000;
+    for (auto [start, end] : taken) {
+      if (start >= at + size_ + kDistance) break;
+      at = std::max(at, end + kDistance);
+    }
+    if (at + size_ > kTaskSize) throw Error(Failure::environment, "restore", "no address range is free in all tasks");
+    p = ::mmap(reinterpret_cast<void*>(at), size_, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   }
-  if (at + size_ > kTaskSize) throw Error(Failure::environment, "restore", "no address range is free in all tasks");
-  void* p = ::mmap(reinterpret_cast<void*>(at), size_, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (p == MAP_FAILED) throw_errno(Failure::environment, "restore", "mapping the program area failed", errno);
   start_ = RemoteAddr(at);
   auto code = arch::stub();
