@@ -3,6 +3,7 @@
 
 #include <sys/user.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -90,6 +91,25 @@ Registers reissued(const Registers& r);
 
 /// Code that jumps to a far address and touches no register.
 std::vector<std::byte> jump_to(RemoteAddr target);
+// ---- interrupted system calls
+/// For a thread that a mere stop would make see EINTR: registers with which the kernel issues the call again, unless a
+/// signal with a handler comes first. Nothing for every other thread.
+std::optional<Registers> without_interruption(const Registers& r);
+std::array<uint64_t, 6> syscall_arguments(const Registers& r);
+/// What is left of the timeout of epoll_wait(2) or epoll_pwait(2), whole milliseconds rounded up, at least 1; -1 for other
+/// calls and without a timeout. It lies in a register, which set_timeout_ms writes.
+int remaining_timeout_ms(const Registers& r, uint64_t slept_ns);
+void set_timeout_ms(Registers& r, int milliseconds);
+/// Whether the kernel's note of what is left of the call (-ERESTART_RESTARTBLOCK) is needed to go on.
+bool has_lost_restart(const Registers& r);
+/// The number of such a call. After an earlier interruption it is only in the code: `before` ends at the syscall
+/// instruction. Nothing when it cannot be told.
+std::optional<long> restarted_number(const Registers& r, std::span<const std::byte> before);
+inline constexpr size_t kNumberDistance = 32;   ///< bytes of code to look at
+inline constexpr size_t kSyscallInsnSize = 2;
+/// Registers inside call nr with this raw result, for a stop in signal delivery; and behind a call that has ended.
+Registers as_call(const Registers& r, long nr, long result);
+Registers ended_call(const Registers& r, long result);
 
 /// A `syscall` instruction in this code; nothing when there is none.
 std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);

@@ -302,7 +302,10 @@ class Dump {
     pstree.finish();
     for (size_t i = 0; i < entries_.size(); i++) {
       FrozenTask& t = tree_->tasks()[i];
-      if (t.zombie) images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid));
+      if (!t.zombie) continue;
+      pb::nsr_task_entry ext;
+      images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid, ext));
+      images_.create(Img::task_ext, number(t.ns_pid)).write(ext);
     }
     for (LiveTask& t : live_) {
       uint64_t n = number(t.frozen->ns_pid);

@@ -181,10 +181,4 @@ size_t process_arena_size(const pb::core_entry& core) {
          static_cast<size_t>(tc.timers().posix_size()) * 512 + 4096;
 }
 
-void finish_interrupted_call(arch::Registers& regs) {
-  auto call = arch::interrupted_syscall(regs);
-  // -ERESTART_RESTARTBLOCK: the kernel's note of what is left went with the old task; the call is issued again
-  if (call && call->result == -516) regs = arch::reissued(regs);
-}
-
 }  // namespace nsr

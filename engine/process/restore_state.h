@@ -23,8 +23,4 @@ void emit_rlimits(const pb::core_entry& core, Program& program, Arena& arena);
 size_t thread_arena_size(const pb::core_entry& core);
 size_t process_arena_size(const pb::core_entry& core);
 
-/// Registers for a thread that was dumped inside an interrupted syscall whose restart block is lost with the old task:
-/// the call is issued again (restart_syscall(2) story in restore_state.cpp). read: copies memory of the restored task.
-void finish_interrupted_call(arch::Registers& regs);
-
 }  // namespace nsr

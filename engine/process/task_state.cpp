@@ -14,6 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/process/credentials.h"
+#include "engine/process/interrupted_call.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
@@ -94,7 +95,7 @@ std::optional<DispatchConfig> dispatch_of(HostPid tid) {
 }  // namespace
 
 TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
-    : task_(task), pids_(pids), dir_(task.pid) {
+    : task_(task), pids_(pids), dir_(task.handle()) {
   auto list = procfs::parse_timers(dir_.try_read("timers").value_or(""));
   timer_count_ = list.size();
   timers_.emplace(std::move(list));
@@ -147,7 +148,7 @@ void TaskStateReader::check_borrowable() const {
     auto config = dispatch_of(th.tid);
     if (!config || config->mode == 0 || config->selector == 0) continue;
     uint8_t selector = 0;
-    read_memory(task_.pid, RemoteAddr(config->selector), &selector, 1);
+    read_memory(task_.handle(), RemoteAddr(config->selector), &selector, 1);
     if (selector != 0)
       throw Error(Failure::unsupported, object(th), "it catches its own system calls at this moment (syscall user dispatch)",
                   "try again while its selector allows system calls");
@@ -182,10 +183,11 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
 
   arch::Registers regs = th.regs;
   RseqConfig rseq = tracee.rseq();
-  abort_rseq(task_.pid, rseq, regs);
+  abort_rseq(task_.handle(), rseq, regs);
   std::vector<std::byte> xsave = tracee.xsave();
   arch::to_image(regs, xsave, *arena.local<uint64_t>(slot.tid_address), core);
   ext.set_tid(static_cast<uint32_t>(th.ns_tid.value));
+  collect_interrupted_call(task_.handle(), th, ext);
   if (arch::needs_expansion(xsave)) ext.set_xsave(xsave.data(), xsave.size());
 
   pb::thread_core_entry& tc = *core.mutable_thread_core();
@@ -260,8 +262,9 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     ext.set_coredump_filter(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
 }
 
-pb::core_entry zombie_core(HostPid pid) {
-  procfs::Stat stat = procfs::parse_stat(procfs::ProcDir(pid).read("stat"));
+pb::core_entry zombie_core(HostPid pid, pb::nsr_task_entry& ext) {
+  procfs::ProcDir dir(pid);
+  procfs::Stat stat = procfs::parse_stat(dir.read("stat"));
   pb::core_entry core;
   core.set_mtype(pb::core_entry::X86_64);
   pb::task_core_entry& tc = *core.mutable_tc();
@@ -269,8 +272,9 @@ pb::core_entry zombie_core(HostPid pid) {
   tc.set_exit_code(static_cast<uint32_t>(stat.exit_code));
   tc.set_personality(0);
   tc.set_flags(stat.flags);
-  tc.set_blk_sigset(0);
+  tc.set_blk_sigset(procfs::parse_status(dir.read("status")).sig_blocked);
   tc.set_comm(stat.comm);
+  ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   return core;
 }
 

@@ -62,7 +62,7 @@ class TaskStateReader {
   RemoteAddr subreaper_{};
 };
 
-/// The core image of a zombie: state and exit code.
-pb::core_entry zombie_core(HostPid pid);
+/// The core image of a zombie: state and exit code; its exit signal goes to ext.
+pb::core_entry zombie_core(HostPid pid, pb::nsr_task_entry& ext);
 
 }  // namespace nsr

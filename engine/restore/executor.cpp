@@ -15,6 +15,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/memory/vma_restore.h"
+#include "engine/process/interrupted_call.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"
 #include "engine/restore/proc_settings.h"
@@ -149,12 +150,12 @@ void Executor::on_trap(HostPid tid) {
   if (position < place.program->source.calls.size()) fail(place, position);
   check_results(place, position);
   Node& node = nodes_[place.node];
+  if (node.threads.empty()) node.threads.resize(1 + programs_[place.node].threads.size());
   if (place.thread < 0) {
     node.pid = tid;
-    if (node.threads.empty()) node.threads.resize(1 + programs_[place.node].threads.size());
-    node.threads[0] = {tid, true};
+    node.threads[0] = {tid};
   } else {
-    node.threads[static_cast<size_t>(place.thread)] = {tid, true};
+    node.threads[static_cast<size_t>(place.thread)] = {tid};
   }
   traps_++;
 }
@@ -252,62 +253,88 @@ void Executor::finish() {
   wait_all(expected);
 }
 
-void Executor::set_thread(const ImageTask& t, size_t i, HostPid tid) {
-  const ImageThread& th = t.threads[i];
-  Tracee tracee(tid);
-  std::string object = format("pid %d thread %d", t.pid.value, th.tid.value);
-  arch::FromImage state = arch::from_image(th.core, th.ext ? th.ext->xsave() : std::string(), object);
-  if (arch::needs_expansion(state.xsave)) {
-    // the kernel gives a thread its large state only when the thread itself uses it
-    arch::Registers r = tracee.registers();
-    RemoteAddr config = area_.arena().alloc(64, 64);
-    auto* c = area_.arena().local<uint8_t>(config);
-    c[0] = 1;
-    c[16] = 64;
-    c[48] = 16;
-    arch::Registers go = arch::at_program(r, RemoteAddr(area_.start().value + 2048), config);
-    tracee.set_registers(go);
-    tracee.resume();
-    Stop stop = Waits::wait(tid);
-    if (stop.kind != Stop::Kind::signal || stop.signal != SIGTRAP)
-      throw Error(Failure::environment, object, "this CPU or kernel does not let it use AMX tiles");
-  }
-  if (int err = tracee.set_xsave(state.xsave))
-    throw_errno(Failure::environment, object, "setting its extended registers failed", err);
-  if (i == 0) return;
-  finish_interrupted_call(state.regs);
-  tracee.set_registers(state.regs);
-  const auto& tc = th.core.thread_core();
-  tracee.set_signal_mask(tc.blk_sigset());
-  set_dispatch(th, tid, object);
+namespace {
+
+/// The kernel gives a thread its large register state (AMX) only when the thread itself uses it.
+void expand_state(const Tracee& tracee, SharedArea& area, const std::string& object) {
+  RemoteAddr config = area.arena().alloc(64, 64);
+  auto* c = area.arena().local<uint8_t>(config);
+  c[0] = 1;
+  c[16] = 64;
+  c[48] = 16;
+  tracee.set_registers(arch::at_program(tracee.registers(), RemoteAddr(area.start().value + 2048), config));
+  tracee.resume();
+  Stop stop = Waits::wait(tracee.tid());
+  if (stop.kind != Stop::Kind::signal || stop.signal != SIGTRAP)
+    throw Error(Failure::environment, object, "this CPU or kernel does not let it use AMX tiles");
 }
 
-void Executor::set_final(size_t n) {
-  const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
-  Node& node = nodes_[n];
-  for (size_t i = node.threads.size(); i-- > 0;) set_thread(t, i, node.threads[i].tid);
-  Tracee leader(node.pid);
-  RemoteAddr insn = syscall_insn_of(t.mm);
-  if (insn.value == 0) throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
+}  // namespace
+
+void Executor::prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn) {
+  const ImageThread& th = t.threads[i];
+  Tracee tracee(thread.tid);
+  if (i == 0 && t.ext.has_dead_leader_status()) {
+    uint64_t status[1] = {t.ext.dead_leader_status() >> 8 & 0xff};
+    thread.last = arch::at_syscall(tracee.registers(), insn, SYS_exit, status);
+    return;
+  }
+  std::string object = format("pid %d thread %d", t.pid.value, th.tid.value);
+  arch::FromImage state = arch::from_image(th.core, th.ext ? th.ext->xsave() : std::string(), object);
+  if (arch::needs_expansion(state.xsave)) expand_state(tracee, area_, object);
+  if (int err = tracee.set_xsave(state.xsave))
+    throw_errno(Failure::environment, object, "setting its extended registers failed", err);
+  thread.last = state.regs;
+  if (!arch::has_lost_restart(state.regs)) return;
+  RemoteAddr room = area_.arena().alloc(16);
+  thread.last = resume_interrupted_call(tracee, state.regs, th.ext, insn, room, area_.arena().local(room));
+}
+
+void Executor::prepare_sigtrap(size_t n) {
   // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
+  const ImageTask& t = task_of(n);
   KernelSigaction trap = action_of(t.tc(), SIGTRAP);
-  RemoteAddr action = area_.arena().put(trap);
-  arch::Registers regs = leader.registers();
-  set_late(t, leader, insn);
-  long r = leader.run_syscall(regs, insn, SYS_rt_sigaction, {SIGTRAP, action.value, 0, 8});
-  if (r == 0) r = leader.run_syscall(regs, insn, SYS_munmap, {area_.start().value, area_.size()});
+  Tracee tracee(worker(n).tid);
+  set_late(t, tracee, nodes_[n].insn);
+  if (trap.handler == 0 && trap.flags == 0 && trap.mask == 0) return;
+  long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_sigaction,
+                              {SIGTRAP, area_.arena().put(trap).value, 0, 8});
+  if (r) throw_errno(Failure::environment, t.object(), "setting the action of SIGTRAP failed", static_cast<int>(-r));
+}
+
+void Executor::remove_area(size_t n) {
+  const ImageTask& t = task_of(n);
+  Tracee tracee(worker(n).tid);
+  long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_munmap, {area_.start().value, area_.size()});
   if (r) throw_errno(Failure::environment, t.object(), "removing the program area failed", static_cast<int>(-r));
-  leader.to_event_stop();
-  arch::FromImage state = arch::from_image(t.threads[0].core, {}, t.object());
-  finish_interrupted_call(state.regs);
-  leader.set_registers(state.regs);
-  leader.set_signal_mask(t.tc().blk_sigset());
-  set_dispatch(t.threads[0], node.pid, t.object());
+  tracee.to_event_stop();
+}
+
+void Executor::set_last_registers(size_t n) {
+  const ImageTask& t = task_of(n);
+  for (size_t i = nodes_[n].threads.size(); i-- > 0;) {
+    Tracee tracee(nodes_[n].threads[i].tid);
+    tracee.set_registers(nodes_[n].threads[i].last);
+    tracee.set_signal_mask(i == 0 ? t.tc().blk_sigset() : t.threads[i].core.thread_core().blk_sigset());
+    if (i > 0 || !t.ext.has_dead_leader_status()) set_dispatch(t.threads[i], tracee.tid(), t.object());
+  }
 }
 
 void Executor::prepare() {
+  std::vector<size_t> tasks;
   for (size_t n = 0; n < nodes_.size(); n++)
-    if (plan_.nodes[n].kind == PlanNode::Kind::task) set_final(n);
+    if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(n);
+  for (size_t n : tasks) {
+    const ImageTask& t = task_of(n);
+    nodes_[n].insn = syscall_insn_of(t.mm);
+    if (nodes_[n].insn.value == 0)
+      throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
+    for (size_t i = nodes_[n].threads.size(); i-- > 0;) prepare_thread(t, i, nodes_[n].threads[i], nodes_[n].insn);
+  }
+  // processes may share memory and signal actions: all have ended their programs when the first one changes these
+  for (size_t n : tasks) prepare_sigtrap(n);
+  for (size_t n : tasks) remove_area(n);
+  for (size_t n : tasks) set_last_registers(n);
 }
 
 void Executor::release(bool leave_stopped) {

@@ -43,11 +43,12 @@ class Executor {
  private:
   struct Thread {
     HostPid tid;
-    bool ready = false;
+    arch::Registers last{};   ///< with which it is let go
   };
   struct Node {
     HostPid pid;
     std::vector<Thread> threads;  ///< [0] is the leader
+    RemoteAddr insn{};            ///< a syscall instruction in its vDSO
   };
   /// Which program a stopped task is in.
   struct Place {
@@ -61,10 +62,15 @@ class Executor {
   void on_trap(HostPid tid);
   void check_results(const Place& place, size_t position);
   void start(HostPid tid, const StoredProgram& program);
-  void set_final(size_t node);
+  const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
+  void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
+  void prepare_sigtrap(size_t node);
+  void remove_area(size_t node);
+  void set_last_registers(size_t node);
   void set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn);
   static void set_dispatch(const ImageThread& th, HostPid tid, const std::string& object);
-  void set_thread(const ImageTask& t, size_t i, HostPid tid);
+  /// The thread that does what is left to do for the process: the first that lives.
+  Thread& worker(size_t node) { return nodes_[node].threads[task_of(node).ext.has_dead_leader_status() ? 1 : 0]; }
   [[noreturn]] void fail(const Place& place, size_t position);
 
   const ImageSet& set_;

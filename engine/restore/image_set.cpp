@@ -103,15 +103,17 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
   if (!leader.core.has_tc()) bad(image_name(Img::core, n), "the task part is missing");
   t.zombie = leader.core.tc().task_state() == kDead;
   t.threads.push_back(std::move(leader));
+  if (dir.has(Img::task_ext, n)) t.ext = dir.one<pb::nsr_task_entry>(Img::task_ext, n);
   if (t.zombie) return t;
   if (p.threads_size() == 0 || p.threads(0) != p.pid()) bad("pstree.img", format("pid %u: its first thread is not itself", p.pid()));
-  if (dir.has(Img::task_ext, n)) t.ext = dir.one<pb::nsr_task_entry>(Img::task_ext, n);
   for (int i = 1; i < p.threads_size(); i++) {
     ImageThread th;
     th.tid = NsPid(static_cast<int32_t>(p.threads(i)));
     th.core = dir.one<pb::core_entry>(Img::core, p.threads(i));
     t.threads.push_back(std::move(th));
   }
+  if (t.ext.has_dead_leader_status() && t.threads.size() < 2)
+    bad("pstree.img", format("pid %u: its leader has exited, but it has no other thread", p.pid()));
   for (ImageThread& th : t.threads)
     if (!th.core.has_thread_core()) bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
   t.ids = dir.one<pb::task_kobj_ids_entry>(Img::ids, n);

@@ -216,9 +216,11 @@ class Builder {
     p.calls.call(SYS_prlimit64, 0, 4, arena_.put(no_core), 0);
     p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);
     int status = static_cast<int>(tc.exit_code());
+    // everybody can see a zombie's mask; the signal that killed it was not blocked
+    uint64_t mask = tc.blk_sigset();
+    if (WIFSIGNALED(status)) mask &= ~(1ull << (WTERMSIG(status) - 1));
+    p.calls.call(SYS_rt_sigprocmask, SIG_SETMASK, arena_.put(mask), 0, 8);
     if (WIFSIGNALED(status)) {
-      uint64_t none = 0;
-      p.calls.call(SYS_rt_sigprocmask, SIG_SETMASK, arena_.put(none), 0, 8);
       p.calls.call(SYS_kill, node.pid, WTERMSIG(status));
     }
     p.calls.call(SYS_exit_group, WEXITSTATUS(status));

@@ -55,7 +55,7 @@ class Freezer {
   Freezer(std::vector<FrozenTask>& tasks, const Deadline& deadline) : tasks_(tasks), deadline_(deadline) {}
 
   void run(HostPid root) {
-    add_task(root, HostPid(0));
+    add_task(root, HostPid(0), HostPid(0));
     // A look that finds nothing new, made while all that is known is stopped, has seen everything.
     for (bool more = true; more;) {
       more = false;
@@ -66,10 +66,11 @@ class Freezer {
   }
 
  private:
-  void add_task(HostPid pid, HostPid parent) {
+  void add_task(HostPid pid, HostPid parent, HostPid parent_thread) {
     FrozenTask t;
     t.pid = pid;
     t.parent = parent;
+    t.parent_thread = parent_thread;
     tasks_.push_back(std::move(t));
     dirs_.emplace_back(procfs::ProcDir::try_open(pid));
     known_.insert(pid.value);
@@ -89,7 +90,11 @@ class Freezer {
       tasks_[i].threads.push_back(th);
       found = true;
     }
-    for (size_t k = before; k < tasks_[i].threads.size(); k++) Tracee(tasks_[i].threads[k].tid).interrupt();
+    for (size_t k = before; k < tasks_[i].threads.size(); k++) {
+      FrozenThread& th = tasks_[i].threads[k];
+      th.sleep = mark_sleep(*dirs_[i], th.tid);
+      Tracee(th.tid).interrupt();
+    }
     return found;
   }
 
@@ -118,7 +123,7 @@ class Freezer {
       if (!text) continue;
       for (int32_t child : procfs::parse_children(*text))
         if (!known_.count(child)) {
-          add_task(HostPid(child), tasks_[i].pid);
+          add_task(HostPid(child), tasks_[i].pid, tid);
           found = true;
         }
     }
@@ -132,8 +137,18 @@ class Freezer {
   std::set<int> known_, known_threads_;
 };
 
+/// Calls that would tell of the stop by EINTR are issued again: at once, so that it holds also when the engine dies.
+void keep_unnoticed(FrozenThread& th, const Tracee& tracee) {
+  auto regs = arch::without_interruption(th.regs);
+  if (!regs) return;
+  th.regs = *regs;
+  int left = arch::remaining_timeout_ms(th.regs, th.slept_ns);
+  if (left > 0) arch::set_timeout_ms(th.regs, left);
+  tracee.set_registers(th.regs);
+}
+
 /// Ids, state and order of what was stopped.
-void fill_in(FrozenTask& t) {
+void fill_in(FrozenTask& t, SleepClock& clock) {
   procfs::ProcDir dir(t.pid);
   procfs::Status st = procfs::parse_status(dir.read("status"));
   t.ns_pid = NsPid(st.ns_pid.empty() ? st.pid : st.ns_pid.back());
@@ -148,6 +163,8 @@ void fill_in(FrozenTask& t) {
     Tracee tracee(th.tid);
     th.regs = tracee.registers();
     th.signal_mask = tracee.signal_mask();
+    if (th.sleep) th.slept_ns = clock.slept_ns(*th.sleep);
+    keep_unnoticed(th, tracee);
     if (th.stop_signal) t.stop_signal = th.stop_signal;
     if (same_ns) {
       th.ns_tid = NsPid(th.tid.value);
@@ -186,7 +203,8 @@ FrozenTree FrozenTree::freeze(HostPid root, const Deadline& deadline) {
   FrozenTree tree;
   tree.held_ = true;
   Freezer(tree.tasks_, deadline).run(root);
-  for (auto& t : tree.tasks_) fill_in(t);
+  SleepClock clock;
+  for (auto& t : tree.tasks_) fill_in(t, clock);
   tree.tasks_ = in_order(std::move(tree.tasks_));
   size_t threads = 0;
   for (auto& t : tree.tasks_) threads += t.threads.size();

@@ -256,6 +256,13 @@ void Tracee::to_event_stop() const {
   if (stop.kind != Stop::Kind::event) fail("stopping it again", ESRCH);
 }
 
+UniqueFd open_pidfd(HostPid id) {
+  constexpr unsigned kPidfdThread = O_EXCL;
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, id.value, 0)));
+  if (!fd) fd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, id.value, kPidfdThread)));
+  return fd;
+}
+
 bool try_read_memory(HostPid pid, RemoteAddr from, void* to, size_t n) { return transfer(false, pid, from, to, n); }
 
 void read_memory(HostPid pid, RemoteAddr from, void* to, size_t n) {

@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "engine/base/ids.h"
+#include "engine/base/unique_fd.h"
 
 namespace nsr {
 
@@ -96,6 +97,9 @@ class Tracee {
   [[noreturn]] void fail(const char* what, int err) const;
   HostPid tid_;
 };
+
+/// A pidfd of a process, or of one thread (Linux 6.9) where the process has no leader any more. Empty with errno set.
+UniqueFd open_pidfd(HostPid id);
 
 /// Memory of a stopped process. Short transfers throw Error(target).
 void read_memory(HostPid pid, RemoteAddr from, void* to, size_t n);

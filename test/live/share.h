@@ -7,8 +7,12 @@
 
 VICTIM_UNUSED static pid_t share_clone(int (*run)(void*), void* argument, int flags) {
   enum { SIZE = 262144 };
-  char* stack = (char*)mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // between two guards: how the kernel merges it with its neighbours is none of the test's business
+  enum { GUARD = 4096 };
+  char* stack = (char*)mmap(NULL, SIZE + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   MUST(stack != MAP_FAILED);
+  stack += GUARD;
+  MUST(mprotect(stack, SIZE, PROT_READ | PROT_WRITE) == 0);
   pid_t pid = clone(run, stack + SIZE, flags | SIGCHLD, argument);
   MUST(pid > 0);
   return pid;

@@ -3,12 +3,14 @@
 #include "victim.h"
 
 static pthread_t leader;
+static atomic_int other_runs;
 
 static void* last(void* unused) {
   (void)unused;
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/stat", getpid());
   while (!strstr(victim_slurp(path), ") Z")) sched_yield();
+  while (!other_runs) sched_yield();
   victim_ready();
   CHECK(strstr(victim_slurp(path), ") Z") != NULL, "the leader lives");
   CHECK(syscall(SYS_tgkill, getpid(), getpid(), 0) == 0);
@@ -16,6 +18,7 @@ static void* last(void* unused) {
 }
 
 static void* other(void* unused) {
+  other_runs = 1;
   for (;;) pause();
   return unused;
 }

@@ -24,7 +24,7 @@ static void* work(void* unused) {
 int main(int argc, char** argv) {
   victim_init(argc, argv);
   enum { SIZE = 65536 };
-  char* stack = (char*)mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  static char stack[SIZE];
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
