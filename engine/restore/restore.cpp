@@ -267,10 +267,11 @@ class Restore {
 
   /// The tree answers for its connections itself from here on.
   void open_network() {
-    const bool held = lock_->active();
     lock_->release();
     files_->after_release();
-    if (!held || !set_->inventory.has_dump_criu_run_id()) return;
+    // Also when the connections were left behind with --tcp-close.
+    const pb::inventory_entry& i = set_->inventory;
+    if (!i.has_dump_criu_run_id() || !i.has_network_lock_method() || kept_method() == NetworkLock::skip) return;
     try {
       remove_kept_lock(set_->inventory.dump_criu_run_id());
     } catch (const Error& e) {

@@ -4,6 +4,7 @@
 Each function test_NAME is the ctest live.network.NAME."""
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -34,13 +35,13 @@ def connected(port, where=()):
 
 
 def start(s, total, address="127.0.0.1", server=(), client=()):
-    """A receiver and a sender with a connection between them; returns their pids and results."""
+    """A receiver and a sender with a connection between them; returns their pids, results and the receiver's port."""
     port, results = free_port(), {"recv": s.path("recv.result"), "send": s.path("send.result")}
     pids = {"recv": s.spawn([*server, *STREAM, "recv", address, port, str(total), results["recv"]]).pid}
     until(listening(port, server), "the receiver listens")
     pids["send"] = s.spawn([*client, *STREAM, "send", address, port, str(total), results["send"]]).pid
     until(connected(port, server), "the two are connected")
-    return pids, results
+    return pids, results, port
 
 
 def finish(results, total, limit=60):
@@ -50,19 +51,24 @@ def finish(results, total, limit=60):
         raise Failed(f"sent {sent}, received {received}")
 
 
-def no_lock_left():
-    """The firewall has no table of ours any more. Tables of other runs of other people are not looked at."""
+def locks_of(port):
+    """Tables of ours in the firewall that name this port."""
     if not shutil.which("nft"):
-        return set()
-    text = subprocess.run(["nft", "list", "tables"], stdout=subprocess.PIPE, text=True).stdout
-    return {line.split()[-1] for line in text.splitlines() if "nsr-" in line}
+        return []
+    text = subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True).stdout
+    tables = re.findall(r"^table inet (nsr-\S+) \{$(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    return [name for name, body in tables if re.search(rf"\. {port}\b", body)]
+
+
+def no_lock_left(port):
+    if left := locks_of(port):
+        raise Failed(f"firewall tables left behind: {left}")
 
 
 def test_transfer(s):
     """Receiver and sender in turns are dumped, killed and ns-restored in mid-transfer; every byte arrives once."""
     total, rounds = 1 << 30, 50
-    before = no_lock_left()
-    pids, results = start(s, total)
+    pids, results, port = start(s, total)
     for n in range(rounds):
         if any(os.path.exists(r) for r in results.values()):
             raise Failed(f"the transfer was over after {n} rounds")
@@ -73,14 +79,13 @@ def test_transfer(s):
         shutil.rmtree(s.path(images))
         time.sleep(random.uniform(0, 0.1))   # the moment of the next dump is no one's to choose
     finish(results, total)
-    if left := no_lock_left() - before:
-        raise Failed(f"firewall tables left behind: {left}")
+    no_lock_left(port)
 
 
 def test_engine_killed(s):
     """The engine is killed at random instants of a dump: connection and firewall are as if nothing had been."""
-    total, before = 512 << 20, no_lock_left()
-    pids, results = start(s, total)
+    total = 512 << 20
+    pids, results, port = start(s, total)
     engine = os.path.join(s.bin, "ns-engine")
     for n in range(40):
         role, images = ("recv", "send")[n % 2], s.path(f"images.{n}")
@@ -94,14 +99,13 @@ def test_engine_killed(s):
         if not alive(pids[role]):
             raise Failed(f"round {n}: {role} died with the engine, status {[c.poll() for c in s.processes]}")
     finish(results, total)
-    if left := no_lock_left() - before:
-        raise Failed(f"firewall tables left behind: {left}")
+    no_lock_left(port)
 
 
 def test_failed_dump(s):
     """A dump that fails after the network was held lets it go."""
-    total, before = 64 << 20, no_lock_left()
-    pids, results = start(s, total)
+    total = 64 << 20
+    pids, results, port = start(s, total)
     os.makedirs(s.path("images"))
     # The directory is full from the first image on.
     s.command(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", s.path("images")])
@@ -112,23 +116,20 @@ def test_failed_dump(s):
     if done.returncode == 0:
         raise Failed("the dump found room where there is none")
     finish(results, total)
-    if left := no_lock_left() - before:
-        raise Failed(f"firewall tables left behind: {left}")
+    no_lock_left(port)
 
 
 def test_unlock(s):
     """What a dump leaves to its restore can be taken away by hand, once."""
     if not shutil.which("nft"):
         sys.exit(77)
-    before = no_lock_left()
-    pids, _ = start(s, 1 << 30)
+    pids, _, port = start(s, 1 << 30)
     s.dump(pids["recv"], "images", ESTABLISHED)
-    if not no_lock_left() - before:
+    if not locks_of(port):
         raise Failed("the dump has left no lock for the restore")
     for _ in range(2):
         s.command([os.path.join(s.bin, "ns-engine"), "unlock", "-D", s.path("images")])
-        if left := no_lock_left() - before:
-            raise Failed(f"unlock left {left}")
+        no_lock_left(port)
 
 
 def make_hosts(s):
@@ -158,7 +159,7 @@ def test_migration(s):
     """A server moves from one host to another with its address and its images; the client outside goes on."""
     total = 256 << 20
     inside, ip = make_hosts(s)
-    pids, results = start(s, total, ADDRESS, inside["one"], inside["client"])
+    pids, results, _ = start(s, total, ADDRESS, inside["one"], inside["client"])
     s.dump(pids["recv"], "images", ESTABLISHED, enter=inside["one"])
     s.gone([pids["recv"]])
     shutil.copytree(s.path("images"), s.path("copied"))
