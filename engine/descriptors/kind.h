@@ -71,6 +71,9 @@ class DumpContext {
   virtual void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) = 0;
   /// What holds the network still for live connections; nullptr with --network-lock skip.
   virtual ConnectionLock* connection_lock() { return nullptr; }
+  /// Descriptors of the engine's that hold the tree's tasks still even when the engine dies, for as long as anybody has
+  /// copies: for a process that then has something of theirs to put right first.
+  virtual std::vector<int> parking() const { return {}; }
 };
 
 /// What a kind may use while it restores, in the engine, before the tree exists.

@@ -172,6 +172,9 @@ class Dump {
     PhaseTimer timer(log, "open files");
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
+    std::vector<int> parking;
+    for (LiveTask& t : live_) parking.push_back(t.borrowed->parking());
+    files_->set_parking(parking);
     for (LiveTask& t : live_)
       if (t.entry->first_of_files)
         files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());

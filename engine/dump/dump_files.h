@@ -33,6 +33,7 @@ class DumpFiles final : public DumpContext {
   void before_kill();
   /// What holds live connections still; set before dump_all().
   void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
+  void set_parking(std::vector<int> descriptors) { parking_ = std::move(descriptors); }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
@@ -47,6 +48,7 @@ class DumpFiles final : public DumpContext {
   uint32_t namespace_id(uint32_t clone_flag, const OpenFile& file) override;
   void dump_shared_memory(uint64_t shmid, int fd, uint64_t length) override;
   ConnectionLock* connection_lock() override { return lock_; }
+  std::vector<int> parking() const override { return parking_; }
 
  private:
   struct Table {
@@ -72,6 +74,7 @@ class DumpFiles final : public DumpContext {
   std::map<std::tuple<dev_t, ino_t, uint32_t, std::string>, uint32_t> linked_;
   uint32_t next_id_ = 1;
   ConnectionLock* lock_ = nullptr;
+  std::vector<int> parking_;
 };
 
 }  // namespace nsr

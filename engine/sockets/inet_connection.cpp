@@ -73,7 +73,7 @@ void InetKind::hold_connections(DumpContext& ctx) {
 
 void InetKind::dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, const OpenFile& file, DumpContext& ctx) {
   // Before the lock: the guard must not hold a copy of what the lock lives by.
-  if (!guard_) guard_ = std::make_unique<TcpGuard>();
+  if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
   hold_connections(ctx);
   const TcpStream stream = guard_->read(fd.get(), sk.state(), file.describe());
   ImageWriter image = ctx.images().create(Img::tcp_stream, sk.ino());

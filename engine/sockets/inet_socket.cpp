@@ -244,7 +244,8 @@ void InetKind::finish_restore(RestoreContext& ctx) {
       shut_down(fd, pb::BOTH, object);  // --tcp-close: the task reads an end of file
     }
     if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
-    if (is_tcp(sk) && !sk.opts().reuseaddr()) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, 0, "SO_REUSEADDR", object);
+    // Forced on for bind(2), taken away with repair mode.
+    if (is_tcp(sk)) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
     shut_down(fd, sk.shutdown(), object);
     apply_filter(fd, sk.opts(), object);
     apply_extra_options(fd, extras_.of(id, ctx.images()), OptionTime::late, object);

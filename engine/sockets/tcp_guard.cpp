@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -42,7 +43,7 @@ struct Answer {
 
 struct Muted {
   UniqueFd fd;
-  int holder;
+  int holder, reuse;
 };
 
 /// Inodes of the sockets that a task has open; none when it is dead.
@@ -65,7 +66,8 @@ void give_voices_back(const std::vector<Muted>& muted) {
     const auto [it, fresh] = held.try_emplace(connection.holder);
     if (fresh) it->second = sockets_of(connection.holder);
     struct stat st {};
-    if (fstat(connection.fd.get(), &st) == 0 && it->second.count(st.st_ino)) unmute_tcp_connection(connection.fd.get());
+    if (fstat(connection.fd.get(), &st) == 0 && it->second.count(st.st_ino))
+      unmute_tcp_connection(connection.fd.get(), connection.reuse);
   }
 }
 
@@ -104,7 +106,10 @@ void send_answer(int channel, int32_t failure, const std::string& a, const std::
 
 /// Everything of the engine's goes, above all its end of the channel, whose death must read as the end. The numbers
 /// stay taken: no socket of the tree may come to stand where the log thinks its file is.
-void forget_descriptors(int except) {
+void forget_descriptors(int channel, const std::vector<int>& parking) {
+  const auto keep = [&](int fd) {
+    return fd == channel || std::find(parking.begin(), parking.end(), fd) != parking.end();
+  };
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   std::vector<int> numbers;
   DIR* dir = opendir("/proc/self/fd");
@@ -112,7 +117,7 @@ void forget_descriptors(int except) {
   while (const dirent* entry = readdir(dir))
     if (entry->d_name[0] != '.') numbers.push_back(atoi(entry->d_name));
   for (const int fd : numbers)
-    if (fd != except && fd != null && fd != dirfd(dir)) dup3(null, fd, O_CLOEXEC);
+    if (!keep(fd) && fd != null && fd != dirfd(dir)) dup3(null, fd, O_CLOEXEC);
   closedir(dir);
 }
 
@@ -127,8 +132,8 @@ void serve(int channel) {
       if (request.order == Order::read) {
         stream = read_tcp_stream(socket.get(), request.state, object);
       } else {
-        mute_tcp_connection(socket.get(), object);
-        muted.push_back({std::move(socket), request.holder});
+        const int reuse = mute_tcp_connection(socket.get(), object);
+        muted.push_back({std::move(socket), request.holder, reuse});
       }
       send_answer(channel, 0, request.order == Order::read ? stream.info.SerializeAsString() : "", stream.in,
                   stream.out);
@@ -164,7 +169,7 @@ TcpStream ask(int channel, const Request& request, int fd, const std::string& ob
 
 }  // namespace
 
-TcpGuard::TcpGuard() {
+TcpGuard::TcpGuard(const std::vector<int>& parking) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     throw_errno(Failure::environment, kGuard, "socketpair", errno);
@@ -175,7 +180,7 @@ TcpGuard::TcpGuard() {
   if (child < 0) throw_errno(Failure::environment, kGuard, "making the process", errno);
   if (child == 0) {
     setsid();  // whoever kills the engine's process group does not mean this one
-    forget_descriptors(far.get());
+    forget_descriptors(far.get(), parking);
     serve(far.get());
     _exit(0);
   }

@@ -2,6 +2,8 @@
 // as it takes to put them right: when the engine is killed in mid-dump, no connection of the tree stays mute.
 #pragma once
 
+#include <vector>
+
 #include "engine/base/ids.h"
 #include "engine/base/unique_fd.h"
 #include "engine/sockets/tcp_stream.h"
@@ -10,8 +12,9 @@ namespace nsr {
 
 class TcpGuard {
  public:
-  /// Makes the process. Throws Error(environment).
-  TcpGuard();
+  /// Makes the process. It keeps copies of `parking` (DumpContext) until it ends: a task that ran while its connection
+  /// is in repair mode would see EPERM. Throws Error(environment).
+  explicit TcpGuard(const std::vector<int>& parking);
   /// Muted connections whose holders live get their voice back; waits for the process.
   ~TcpGuard();
   TcpGuard(const TcpGuard&) = delete;

@@ -31,18 +31,25 @@ bool one_of(uint32_t state, std::initializer_list<uint32_t> states) {
 /// Our FIN waits in the send queue to be acknowledged; the kernel counts it as a byte.
 bool fin_in_queue(uint32_t state) { return one_of(state, {kTcpFinWait1, kTcpLastAck, kTcpClosing}); }
 
+/// Without a packet. The kernel takes SO_REUSEADDR away with repair mode.
+void leave_repair(int fd, int reuse) {
+  if (setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse) != 0)
+    log.error("a TCP connection cannot leave repair mode: error %d", errno);
+}
+
 /// Repair mode that ends with the object.
 class InRepair {
  public:
-  InRepair(int fd, const std::string& object) : fd_(fd) {
+  InRepair(int fd, const std::string& object) : fd_(fd), reuse_(int_option(fd, SOL_SOCKET, SO_REUSEADDR).value_or(0)) {
     set_int_option(fd, kTcp, TCP_REPAIR, kRepairOn, "TCP_REPAIR", object);
   }
   InRepair(const InRepair&) = delete;
   InRepair& operator=(const InRepair&) = delete;
-  ~InRepair() { unmute_tcp_connection(fd_); }
+  ~InRepair() { leave_repair(fd_, reuse_); }
 
  private:
-  int fd_;
+  int fd_, reuse_;
 };
 
 uint32_t queue_length(int fd, unsigned long request, const char* words, const std::string& object) {
@@ -295,10 +302,13 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
   if (state == kTcpLastAck) half_close(fd, object);
 }
 
-void unmute_tcp_connection(int fd) {
-  if (setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0)
-    log.error("a TCP connection cannot leave repair mode: error %d", errno);
+int mute_tcp_connection(int fd, const std::string& object) {
+  const int reuse = int_option(fd, SOL_SOCKET, SO_REUSEADDR).value_or(0);
+  set_int_option(fd, kTcp, TCP_REPAIR, kRepairOn, "TCP_REPAIR", object);
+  return reuse;
 }
+
+void unmute_tcp_connection(int fd, int reuse) { leave_repair(fd, reuse); }
 
 void push_tcp_queue(int fd) {
   // TCP_NODELAY pushes what waits; a socket without it gets it for a moment. A closed socket has nothing to push.
@@ -306,10 +316,6 @@ void push_tcp_queue(int fd) {
   const bool had = int_option(fd, kTcp, TCP_NODELAY).value_or(1) != 0;
   if (setsockopt(fd, kTcp, TCP_NODELAY, &on, sizeof on) == 0 && !had)
     setsockopt(fd, kTcp, TCP_NODELAY, &off, sizeof off);
-}
-
-void mute_tcp_connection(int fd, const std::string& object) {
-  set_int_option(fd, kTcp, TCP_REPAIR, kRepairOn, "TCP_REPAIR", object);
 }
 
 }  // namespace nsr

@@ -46,10 +46,11 @@ void restore_tcp_stream(int fd, const SocketAddress& local, const SocketAddress&
 void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& peer, uint32_t state,
                        const TcpStream& stream, const std::string& object);
 /// From now on the last close(2) of this connection says nothing to the peer.
-void mute_tcp_connection(int fd, const std::string& object);
+/// Returns what unmute_tcp_connection() needs.
+[[nodiscard]] int mute_tcp_connection(int fd, const std::string& object);
 
 /// The other way, without a packet.
-void unmute_tcp_connection(int fd);
+void unmute_tcp_connection(int fd, int reuse);
 /// Sends what a held network has turned back.
 void push_tcp_queue(int fd);
 

@@ -27,6 +27,8 @@ class BorrowedTask {
   uint64_t area_start() const { return area_.value; }
   /// The descriptor number in the task that is ours, not its own.
   int socket_number() const { return remote_socket_; }
+  /// Our end of it: the threads wait until every copy of this descriptor is closed, or the engine gives them back.
+  int parking() const { return socket_.get(); }
   uint64_t area_end() const { return area_.value + area_size_; }
   /// Runs one program per thread (threads in the task's order; an empty program leaves that thread alone), all at once,
   /// and returns when all have ended. Failed calls are results, not errors: a dump program has no fatal record.

@@ -111,6 +111,7 @@ TEST_CASE("tcp: a connection goes on with its data, options and window scale") {
     const Ends ends = connection(family, host);
     const int on = 1, user_timeout = 7000;
     REQUIRE(setsockopt(ends.client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
+    REQUIRE(setsockopt(ends.client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
     REQUIRE(setsockopt(ends.server, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout) == 0);
     put(ends.client, "unread at the server");
     put(ends.server, "unread at the client");
@@ -133,6 +134,8 @@ TEST_CASE("tcp: a connection goes on with its data, options and window scale") {
     int value = 0;
     socklen_t n = sizeof value;
     REQUIRE(getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &value, &n) == 0);
+    CHECK(value == 1);
+    REQUIRE(getsockopt(client, SOL_SOCKET, SO_REUSEADDR, &value, &n) == 0);
     CHECK(value == 1);
     REQUIRE(getsockopt(server, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &n) == 0);
     CHECK(value == 7000);
@@ -165,6 +168,8 @@ TEST_CASE("tcp: full queues on both sides, unsent data included") {
 TEST_CASE("tcp: the dump leaves a connection as it was") {
   NSR_NEEDS_ROOT;
   const Ends ends = connection();
+  const int on = 1;
+  REQUIRE(setsockopt(ends.client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
   put(ends.client, "quiet");
   fake::TempDir dir;
   fake::Kinds kinds;
@@ -176,6 +181,9 @@ TEST_CASE("tcp: the dump leaves a connection as it was") {
   socklen_t n = sizeof repair;
   REQUIRE(getsockopt(ends.client, IPPROTO_TCP, TCP_REPAIR, &repair, &n) == 0);
   CHECK(repair == 0);
+  int reuse = 0;
+  REQUIRE(getsockopt(ends.client, SOL_SOCKET, SO_REUSEADDR, &reuse, &n) == 0);
+  CHECK(reuse == 1);
   CHECK(get(ends.server, 5) == "quiet");
   put(ends.server, "still");
   CHECK(get(ends.client, 5) == "still");
