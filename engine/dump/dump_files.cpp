@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,6 +47,11 @@ void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours)
 }
 
 void DumpFiles::dump_all() {
+  // Kinds keep descriptors of the tree until its end.
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
   for (const Table& t : tables_) {
     ImageWriter w = images_.create(Img::fdinfo, t.files_id);
     for (size_t i = t.first; i < t.first + t.count; i++) {

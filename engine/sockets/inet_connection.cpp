@@ -55,9 +55,9 @@ SocketAddress InetKind::find_peer(int fd, uint32_t ino) {
 }
 
 void InetKind::hold_connections(DumpContext& ctx) {
-  if (locked_ || ctx.connection_lock() == nullptr) return;
+  if (locked_ || !ctx.options().tcp_established || ctx.options().tcp_close) return;
   locked_ = true;
-  // All at once: one change of the firewall, and no connection moves on while others are read.
+  // All at once and before the state of any is looked at: one change of the firewall, after which none moves on.
   std::map<uint64_t, std::pair<UniqueFd, std::vector<Connection>>> by_namespace;
   for (const OpenFile& file : ctx.all_open_files()) {
     if (!speaks_tcp(file)) continue;
@@ -68,24 +68,34 @@ void InetKind::hold_connections(DumpContext& ctx) {
     connections.push_back({local_address(fd.get()).storage, peer.storage});
     if (!socket) socket = std::move(fd);
   }
+  if (by_namespace.empty()) return;
+  // First the guard, which must not have a copy of what the lock lives by.
+  guard_ = std::make_unique<TcpGuard>(ctx.parking());
+  if (ctx.connection_lock() == nullptr) return;
   for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.second, held.first.get());
 }
 
-void InetKind::dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, const OpenFile& file, DumpContext& ctx) {
-  // Before the lock: the guard must not hold a copy of what the lock lives by.
+std::vector<TcpGuard::Job> InetKind::jobs() const {
+  std::vector<TcpGuard::Job> list;
+  for (const Held& c : held_) list.push_back({c.fd.get(), c.state, c.holder, c.object});
+  return list;
+}
+
+void InetKind::finish_dump(DumpContext& ctx) {
+  if (held_.empty()) return;
+  // One that was found in a queue of a UNIX socket alone.
   if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
-  hold_connections(ctx);
-  const TcpStream stream = guard_->read(fd.get(), sk.state(), file.describe());
-  ImageWriter image = ctx.images().create(Img::tcp_stream, sk.ino());
-  image.write(stream.info);
-  image.raw(stream.in.data(), stream.in.size());
-  image.raw(stream.out.data(), stream.out.size());
-  image.finish();
-  held_.push_back({std::move(fd), file.pid, file.describe()});
+  guard_->read(jobs(), [&](size_t i, const TcpStream& stream) {
+    ImageWriter image = ctx.images().create(Img::tcp_stream, held_[i].ino);
+    image.write(stream.info);
+    image.raw(stream.in.data(), stream.in.size());
+    image.raw(stream.out.data(), stream.out.size());
+    image.finish();
+  });
 }
 
 void InetKind::before_kill(DumpContext&) {
-  for (const Held& connection : held_) guard_->mute(connection.fd.get(), connection.holder, connection.object);
+  if (guard_) guard_->mute(jobs());
 }
 
 void InetKind::hold_connections(RestoreContext& ctx) {

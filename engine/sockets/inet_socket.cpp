@@ -98,14 +98,14 @@ bool InetKind::match(const OpenFile& file) const {
   return false;
 }
 
-int InetKind::fresh(const pb::inet_sk_entry& sk, const std::string& object) {
-  UniqueFd& fd = fresh_[{sk.family(), sk.type(), sk.proto()}];
+const FreshSocket& InetKind::fresh(const pb::inet_sk_entry& sk, const std::string& object) {
+  FreshSocket& known = fresh_[{sk.family(), sk.type(), sk.proto()}];
   // A ping socket is for the groups of a sysctl only; a UDP socket has the same fresh options.
   const bool ping = sk.type() == SOCK_DGRAM && (sk.proto() == IPPROTO_ICMP || sk.proto() == IPPROTO_ICMPV6);
-  if (!fd)
-    fd = open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()),
-                     ping ? 0 : static_cast<int>(sk.proto()), object);
-  return fd.get();
+  if (!known)
+    known = FreshSocket(open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()),
+                                    ping ? 0 : static_cast<int>(sk.proto()), object));
+  return known;
 }
 
 uint8_t InetKind::shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk) {
@@ -127,6 +127,7 @@ uint8_t InetKind::shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk)
 
 void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   const std::string object = file.describe();
+  hold_connections(ctx);
   UniqueFd fd = ctx.borrow(file);
   pb::inet_sk_entry& sk = *entry.mutable_isk();
   entry.set_type(pb::INETSK);
@@ -159,8 +160,8 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   address_words(static_cast<int>(sk.family()), peer, *sk.mutable_dst_addr());
   *sk.mutable_fown() = ctx.owner_of(fd.get());
   *sk.mutable_opts() = collect_options(fd.get(), object);
-  const int other = fresh(sk, object);
-  collect_ip_options(fd.get(), other, sk);
+  const FreshSocket& other = fresh(sk, object);
+  collect_ip_options(fd.get(), other.fd(), sk);
   if (const std::string scope = scope_of(local); !scope.empty()) sk.set_ifname(scope);
   if (const uint8_t halves = shutdown_of(fd.get(), sk.ino(), sk)) sk.set_shutdown(static_cast<pb::sk_shutdown>(halves));
 
@@ -175,7 +176,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   // Of a connection it is what was agreed on, not what was asked for.
   if (is_live(sk)) drop_option(extra, IPPROTO_TCP, TCP_MAXSEG);
   write_extra(extra, ctx.images());
-  if (is_live(sk) && !ctx.options().tcp_close) dump_connection(std::move(fd), sk, file, ctx);
+  if (is_live(sk) && !ctx.options().tcp_close) held_.push_back({std::move(fd), sk.ino(), sk.state(), file.pid, object});
 }
 
 std::string InetKind::describe(const pb::file_entry& entry) const {

@@ -8,6 +8,7 @@
 
 #include "engine/descriptors/kind.h"
 #include "engine/sockets/socket_base.h"
+#include "engine/sockets/socket_options.h"
 #include "engine/sockets/tcp_guard.h"
 
 namespace nsr {
@@ -17,6 +18,8 @@ class InetKind : public Kind {
   const char* name() const override { return "IP socket"; }
   bool match(const OpenFile& file) const override;
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
+  /// Reads the streams of the connections that are kept.
+  void finish_dump(DumpContext& ctx) override;
   /// Connections that are kept must not say good-bye to their peers.
   void before_kill(DumpContext& ctx) override;
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::INETSK; }
@@ -29,12 +32,11 @@ class InetKind : public Kind {
 
  private:
   /// A new socket to compare options with, one a kind.
-  int fresh(const pb::inet_sk_entry& sk, const std::string& object);
+  const FreshSocket& fresh(const pb::inet_sk_entry& sk, const std::string& object);
   uint8_t shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk);
 
-  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, UniqueFd> fresh_;
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, FreshSocket> fresh_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
-  void dump_connection(UniqueFd fd, const pb::inet_sk_entry& sk, const OpenFile& file, DumpContext& ctx);
   /// Also of a socket that is still connecting.
   SocketAddress find_peer(int fd, uint32_t ino);
   void hold_connections(DumpContext& ctx);
@@ -44,9 +46,11 @@ class InetKind : public Kind {
 
   struct Held {
     UniqueFd fd;
+    uint32_t ino, state;
     HostPid holder;
     std::string object;
   };
+  std::vector<TcpGuard::Job> jobs() const;
   std::unique_ptr<TcpGuard> guard_;
   std::vector<Held> held_;                 ///< dump: the connections that are kept
   std::vector<UniqueFd> restored_;         ///< duplicates of restored connections until the tree runs

@@ -34,7 +34,7 @@ class NetlinkKind : public Kind {
   const NetlinkRecord& record(int fd, uint32_t ino, const std::string& object);
 
   std::map<uint64_t, std::unordered_map<uint32_t, NetlinkRecord>> tables_;
-  std::map<uint32_t, UniqueFd> fresh_;  ///< by protocol
+  std::map<uint32_t, FreshSocket> fresh_;  ///< by protocol
   SocketExtras extras_;
 };
 
@@ -68,9 +68,9 @@ void NetlinkKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext&
   extra.set_id(entry.id());
   const int type = int_option(fd.get(), SOL_SOCKET, SO_TYPE).value_or(SOCK_RAW);
   if (type != SOCK_RAW) extra.set_type(static_cast<uint32_t>(type));
-  UniqueFd& fresh = fresh_[r.protocol];
-  if (!fresh) fresh = open_socket(AF_NETLINK, SOCK_RAW, r.protocol, object);
-  collect_extra_options(fd.get(), fresh.get(), extra);
+  FreshSocket& fresh = fresh_[r.protocol];
+  if (!fresh) fresh = FreshSocket(open_socket(AF_NETLINK, SOCK_RAW, r.protocol, object));
+  collect_extra_options(fd.get(), fresh, extra);
   write_extra(extra, ctx.images());
   char byte;
   if (recv(fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) >= 0)

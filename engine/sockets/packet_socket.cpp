@@ -40,7 +40,7 @@ class PacketKind : public Kind {
   const PacketRecord& record(int fd, uint32_t ino, const std::string& object);
 
   std::map<uint64_t, std::unordered_map<uint32_t, PacketRecord>> tables_;
-  UniqueFd fresh_;
+  FreshSocket fresh_;
   std::vector<uint32_t> opened_;
   SocketExtras extras_;
 };
@@ -99,10 +99,10 @@ void PacketKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& 
                 "its fanout group is steered by a BPF program, which the kernel does not give back");
   if (r.rx) fill_ring(*r.rx, *sk.mutable_rx_ring());
   if (r.tx) fill_ring(*r.tx, *sk.mutable_tx_ring());
-  if (!fresh_) fresh_ = open_socket(AF_PACKET, SOCK_RAW, 0, object);
+  if (!fresh_) fresh_ = FreshSocket(open_socket(AF_PACKET, SOCK_RAW, 0, object));
   pb::nsr_sk_entry extra;
   extra.set_id(entry.id());
-  collect_extra_options(fd.get(), fresh_.get(), extra);
+  collect_extra_options(fd.get(), fresh_, extra);
   write_extra(extra, ctx.images());
   char byte;
   if (r.rx || recv(fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) >= 0)

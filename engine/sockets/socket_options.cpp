@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/sockets/option_table.h"
 #include "engine/sockets/socket_base.h"
 
 namespace nsr {
@@ -49,6 +48,13 @@ void collect_filter(int fd, pb::sk_opts_entry& opts, const std::string& object) 
     memcpy(&word, &instruction, sizeof word);
     opts.add_so_filter(word);
   }
+}
+
+std::optional<std::string> read_option(int fd, const ExtraOption& option) {
+  char value[256] = {};
+  socklen_t length = option.size ? option.size : sizeof value;
+  if (getsockopt(fd, option.level, option.name, value, &length) != 0) return {};
+  return std::string(value, length);
 }
 
 std::string bound_device(int fd) {
@@ -148,19 +154,22 @@ void apply_filter(int fd, const pb::sk_opts_entry& opts, const std::string& obje
     throw_errno(Failure::environment, object, "attaching the socket filter", errno);
 }
 
-void collect_extra_options(int fd, int fresh, pb::nsr_sk_entry& extra) {
-  const bool stream = int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
+FreshSocket::FreshSocket(UniqueFd fd) : fd_(std::move(fd)) {
+  const bool stream = int_option(fd_.get(), SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
   for (const ExtraOption& option : extra_options()) {
     if (stream && option.use == OptionUse::datagrams) continue;
-    char value[256] = {}, other[256] = {};
-    socklen_t length = option.size ? option.size : sizeof value, other_length = length;
-    if (getsockopt(fd, option.level, option.name, value, &length) != 0) continue;
-    if (getsockopt(fresh, option.level, option.name, other, &other_length) != 0) other_length = 0;
-    if (length == other_length && memcmp(value, other, length) == 0) continue;
+    if (auto value = read_option(fd_.get(), option)) answers_.push_back({&option, std::move(*value)});
+  }
+}
+
+void collect_extra_options(int fd, const FreshSocket& fresh, pb::nsr_sk_entry& extra) {
+  for (const auto& [option, usual] : fresh.answers()) {
+    auto value = read_option(fd, *option);
+    if (!value || *value == usual) continue;
     auto& record = *extra.add_option();
-    record.set_level(static_cast<uint32_t>(option.level));
-    record.set_name(static_cast<uint32_t>(option.name));
-    record.set_value(value, length);
+    record.set_level(static_cast<uint32_t>(option->level));
+    record.set_name(static_cast<uint32_t>(option->name));
+    record.set_value(std::move(*value));
   }
 }
 

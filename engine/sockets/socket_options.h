@@ -2,7 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "engine/base/unique_fd.h"
+#include "engine/sockets/option_table.h"
 #include "nsr-sk.pb.h"
 #include "sk-opts.pb.h"
 
@@ -18,8 +21,26 @@ pb::sk_opts_entry collect_options(int fd, const std::string& object);
 void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& object);
 void apply_filter(int fd, const pb::sk_opts_entry& opts, const std::string& object);
 
-/// Every other option that the kernel reads and sets: those that differ from `fresh`, a new socket of the same kind.
-void collect_extra_options(int fd, int fresh, pb::nsr_sk_entry& extra);
+/// A new socket of some kind, to compare others of that kind with: what it answers when asked for each option.
+class FreshSocket {
+ public:
+  FreshSocket() = default;
+  explicit FreshSocket(UniqueFd fd);
+  explicit operator bool() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
+  struct Answer {
+    const ExtraOption* option;
+    std::string value;
+  };
+  const std::vector<Answer>& answers() const { return answers_; }
+
+ private:
+  UniqueFd fd_;
+  std::vector<Answer> answers_;
+};
+
+/// Every other option that the kernel reads and sets: those that differ from a new socket of the same kind.
+void collect_extra_options(int fd, const FreshSocket& fresh, pb::nsr_sk_entry& extra);
 /// Sets those of one time: before the socket is bound and connected, or when its queues are full.
 enum class OptionTime { early, late };
 void apply_extra_options(int fd, const pb::nsr_sk_entry& extra, OptionTime when, const std::string& object);

@@ -145,11 +145,14 @@ void serve(int channel) {
   give_voices_back(muted);
 }
 
-TcpStream ask(int channel, const Request& request, int fd, const std::string& object) {
-  std::string bytes(reinterpret_cast<const char*>(&request), sizeof request);
-  bytes += object;
-  if (const int error = send_packet(channel, bytes, &fd, 1, nullptr, 0))
+void post(int channel, Order order, const TcpGuard::Job& job) {
+  const Request request{order, job.state, job.holder.value, static_cast<uint32_t>(job.object.size())};
+  const std::string bytes = std::string(reinterpret_cast<const char*>(&request), sizeof request) + job.object;
+  if (const int error = send_packet(channel, bytes, &job.fd, 1, nullptr, 0))
     throw_errno(Failure::internal, kGuard, "asking it", error);
+}
+
+TcpStream answer_of(int channel) {
   Answer answer;
   if (!read_exact(channel, &answer, sizeof answer)) throw_errno(Failure::internal, kGuard, "its answer", errno);
   std::string part[3];
@@ -160,11 +163,25 @@ TcpStream ask(int channel, const Request& request, int fd, const std::string& ob
   }
   if (answer.failure != 0) throw Error(static_cast<Failure>(answer.failure), part[0], part[1], part[2]);
   TcpStream stream;
-  if (request.order == Order::read && !stream.info.ParseFromString(part[0]))
+  if (!part[0].empty() && !stream.info.ParseFromString(part[0]))
     throw Error(Failure::internal, kGuard, "its answer is garbled");
   stream.in = std::move(part[1]);
   stream.out = std::move(part[2]);
   return stream;
+}
+
+/// As many requests as are sure to find room in the channel while nobody reads at the other end.
+constexpr size_t kUnderWay = 64;
+
+template <class Take>
+void run_jobs(int channel, Order order, const std::vector<TcpGuard::Job>& jobs, Take take) {
+  size_t posted = 0;
+  for (size_t done = 0; done < jobs.size(); done++) {
+    // In bunches: a wake-up of the other side costs more than its work.
+    if (posted == done)
+      while (posted < jobs.size() && posted < done + kUnderWay) post(channel, order, jobs[posted++]);
+    take(done, answer_of(channel));
+  }
 }
 
 }  // namespace
@@ -193,12 +210,12 @@ TcpGuard::~TcpGuard() {
   }
 }
 
-TcpStream TcpGuard::read(int fd, uint32_t state, const std::string& object) {
-  return ask(channel_.get(), {Order::read, state, 0, static_cast<uint32_t>(object.size())}, fd, object);
+void TcpGuard::read(const std::vector<Job>& jobs, const std::function<void(size_t, const TcpStream&)>& take) {
+  run_jobs(channel_.get(), Order::read, jobs, take);
 }
 
-void TcpGuard::mute(int fd, HostPid holder, const std::string& object) {
-  ask(channel_.get(), {Order::mute, 0, holder.value, static_cast<uint32_t>(object.size())}, fd, object);
+void TcpGuard::mute(const std::vector<Job>& jobs) {
+  run_jobs(channel_.get(), Order::mute, jobs, [](size_t, const TcpStream&) {});
 }
 
 }  // namespace nsr

@@ -2,6 +2,8 @@
 // as it takes to put them right: when the engine is killed in mid-dump, no connection of the tree stays mute.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -20,10 +22,17 @@ class TcpGuard {
   TcpGuard(const TcpGuard&) = delete;
   TcpGuard& operator=(const TcpGuard&) = delete;
 
-  /// read_tcp_stream() over there; what it throws is thrown here.
-  TcpStream read(int fd, uint32_t state, const std::string& object);
-  /// mute_tcp_connection() over there, which keeps the socket. `holder` is a task that has it.
-  void mute(int fd, HostPid holder, const std::string& object);
+  struct Job {
+    int fd;
+    uint32_t state;
+    HostPid holder;  ///< a task that has the socket
+    std::string object;
+  };
+  /// read_tcp_stream() of each over there, several under way at a time; `take` gets index and stream, in order. What
+  /// one of them throws is thrown here.
+  void read(const std::vector<Job>& jobs, const std::function<void(size_t, const TcpStream&)>& take);
+  /// mute_tcp_connection() of each over there, where the sockets stay open.
+  void mute(const std::vector<Job>& jobs);
 
  private:
   UniqueFd channel_;

@@ -68,10 +68,10 @@ const UnixRecord& UnixKind::record(int fd, uint64_t net, uint32_t ino, const std
   return it->second;
 }
 
-int UnixKind::fresh(int type, const std::string& object) {
-  UniqueFd& fd = fresh_[type];
-  if (!fd) fd = open_socket(AF_UNIX, type, 0, object);
-  return fd.get();
+const FreshSocket& UnixKind::fresh(int type, const std::string& object) {
+  FreshSocket& known = fresh_[type];
+  if (!known) known = FreshSocket(open_socket(AF_UNIX, type, 0, object));
+  return known;
 }
 
 void UnixKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
@@ -205,7 +205,7 @@ void UnixKind::dump_external(const Peer& end, DumpContext& ctx) {
   sk.set_peer(0);
   auto& none = *sk.mutable_fown();
   none.set_uid(0), none.set_euid(0), none.set_signum(0), none.set_pid_type(0), none.set_pid(0);
-  *sk.mutable_opts() = collect_options(fresh(end.type, end.object), end.object);
+  *sk.mutable_opts() = collect_options(fresh(end.type, end.object).fd(), end.object);
   sk.set_name(is_path(name) ? std::string(name.c_str(), name.size() + 1) : name);
   ctx.add_file(entry);
   log.warn("%s: its peer %s stays outside and must be there when the tree is restored", end.object.c_str(),

@@ -11,6 +11,7 @@
 #include "engine/descriptors/kind.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
+#include "engine/sockets/socket_options.h"
 
 namespace nsr {
 
@@ -56,14 +57,14 @@ class UnixKind : public Kind {
   void collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file,
                      DumpContext& ctx, const std::string& object);
   void dump_external(const Peer& end, DumpContext& ctx);
-  int fresh(int type, const std::string& object);
+  const FreshSocket& fresh(int type, const std::string& object);
 
   std::map<uint64_t, Table> tables_;
   std::unordered_set<uint32_t> dumped_, external_;
   std::vector<Peer> peers_;
   std::vector<UniqueFd> in_flight_;  ///< ours of what waits in queues: files are told apart by them until the end
   std::vector<std::pair<uint32_t, std::string>> pending_;  ///< clients in backlogs, with their listener
-  std::map<int, UniqueFd> fresh_;
+  std::map<int, FreshSocket> fresh_;
 
   // ---- restore
   struct Queue {
