@@ -59,8 +59,8 @@ struct ThreadState {
   uint64_t signal_mask;  ///< its own signal mask
 };
 /// The borrowing code: blocks signals, maps an area of area_size bytes shared and anonymous, makes all but its first
-/// code_size bytes writable instead of executable, makes a socketpair whose numbers go to area + code_size, closes the second; then undoes it all and
-/// continues the thread. The engine interposes at its syscall stops (kBorrow*).
+/// code_size bytes writable instead of executable, makes a socketpair whose numbers go to area + code_size, closes the
+/// second; then undoes it all and continues the thread. The engine interposes at its syscall stops (kBorrow*).
 struct BorrowCode {
   std::vector<std::byte> code;
   RemoteAddr undo;  ///< where the undoing half begins; expects the area's address in the register area_in() reads
@@ -96,8 +96,8 @@ std::vector<std::byte> jump_to(RemoteAddr target);
 /// signal with a handler comes first. Nothing for every other thread.
 std::optional<Registers> without_interruption(const Registers& r);
 std::array<uint64_t, 6> syscall_arguments(const Registers& r);
-/// What is left of the timeout of epoll_wait(2) or epoll_pwait(2), whole milliseconds rounded up, at least 1; -1 for other
-/// calls and without a timeout. It lies in a register, which set_timeout_ms writes.
+/// What is left of the timeout of epoll_wait(2) or epoll_pwait(2), whole milliseconds rounded up, at least 1; -1 for
+/// other calls and without a timeout. It lies in a register, which set_timeout_ms writes.
 int remaining_timeout_ms(const Registers& r, uint64_t slept_ns);
 void set_timeout_ms(Registers& r, int milliseconds);
 /// Whether the kernel's note of what is left of the call (-ERESTART_RESTARTBLOCK) is needed to go on.
@@ -105,7 +105,7 @@ bool has_lost_restart(const Registers& r);
 /// The number of such a call. After an earlier interruption it is only in the code: `before` ends at the syscall
 /// instruction. Nothing when it cannot be told.
 std::optional<long> restarted_number(const Registers& r, std::span<const std::byte> before);
-inline constexpr size_t kNumberDistance = 32;   ///< bytes of code to look at
+inline constexpr size_t kNumberDistance = 32;  ///< bytes of code to look at
 inline constexpr size_t kSyscallInsnSize = 2;
 /// Registers inside call nr with this raw result, for a stop in signal delivery; and behind a call that has ended.
 Registers as_call(const Registers& r, long nr, long result);

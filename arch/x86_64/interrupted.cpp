@@ -17,10 +17,29 @@ constexpr long kNrRestartSyscall = 219;
 
 /// Calls that the kernel ends with EINTR on any interruption, even without a signal, and that have done nothing by then
 /// (signal(7)): epoll, System V semaphores, sigtimedwait, asynchronous I/O, sockets with SO_RCVTIMEO or SO_SNDTIMEO.
-constexpr std::array<long, 23> kNoticing = {
-    SYS_epoll_wait, SYS_epoll_pwait,  441 /* epoll_pwait2 */, SYS_rt_sigtimedwait, SYS_semop,   SYS_semtimedop,
-    SYS_io_getevents, 333 /* io_pgetevents */, SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_recvfrom, SYS_recvmsg,
-    SYS_recvmmsg, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_accept, SYS_accept4, SYS_connect, SYS_msgrcv, SYS_msgsnd};
+constexpr std::array<long, 23> kNoticing = {SYS_epoll_wait,
+                                            SYS_epoll_pwait,
+                                            441 /* epoll_pwait2 */,
+                                            SYS_rt_sigtimedwait,
+                                            SYS_semop,
+                                            SYS_semtimedop,
+                                            SYS_io_getevents,
+                                            333 /* io_pgetevents */,
+                                            SYS_read,
+                                            SYS_readv,
+                                            SYS_write,
+                                            SYS_writev,
+                                            SYS_recvfrom,
+                                            SYS_recvmsg,
+                                            SYS_recvmmsg,
+                                            SYS_sendto,
+                                            SYS_sendmsg,
+                                            SYS_sendmmsg,
+                                            SYS_accept,
+                                            SYS_accept4,
+                                            SYS_connect,
+                                            SYS_msgrcv,
+                                            SYS_msgsnd};
 
 }  // namespace
 

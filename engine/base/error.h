@@ -9,16 +9,16 @@ namespace nsr {
 /// Class of a failure. The value is the exit code of the program and is stable (README.md lists them).
 /// Scripts written for the peer only test for zero; the distinct values are for people.
 enum class Failure : int {
-  usage = 1,           ///< the command line cannot be understood
-  unsupported = 2,     ///< the target has state that cannot be kept
-  target = 3,          ///< the target does not exist, is ours, or may not be traced
-  image = 4,           ///< the images are missing, incomplete, damaged or contradict themselves
-  environment = 5,     ///< this host lacks something: privilege, kernel feature, file, free id
-  io = 6,              ///< reading or writing images failed (disk full, permission)
-  timeout = 7,         ///< the target could not be frozen in time
-  script = 8,          ///< an action script or RPC client said no
-  not_built = 9,       ///< a known option whose function is not built yet
-  internal = 10,       ///< a broken invariant: a bug of ours
+  usage = 1,        ///< the command line cannot be understood
+  unsupported = 2,  ///< the target has state that cannot be kept
+  target = 3,       ///< the target does not exist, is ours, or may not be traced
+  image = 4,        ///< the images are missing, incomplete, damaged or contradict themselves
+  environment = 5,  ///< this host lacks something: privilege, kernel feature, file, free id
+  io = 6,           ///< reading or writing images failed (disk full, permission)
+  timeout = 7,      ///< the target could not be frozen in time
+  script = 8,       ///< an action script or RPC client said no
+  not_built = 9,    ///< a known option whose function is not built yet
+  internal = 10,    ///< a broken invariant: a bug of ours
 };
 
 /// What went wrong, with which object, why, and what to do: one sentence for a person.

@@ -7,7 +7,8 @@
 
 namespace nsr {
 
-/// Reads tokens from the front of a text. Every read returns nothing and leaves the cursor alone when it does not match.
+/// Reads tokens from the front of a text. Every read returns nothing and leaves the cursor alone when it does not
+/// match.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}

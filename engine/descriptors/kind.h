@@ -20,8 +20,8 @@
 namespace nsr {
 
 class ConnectionLock;  // engine/descriptors/connection_lock.h
-class ImageDir;      // engine/images/image_dir.h: opens images for reading and writing
-struct FileOptions;  // engine/descriptors/options.h: the command line options that matter to files and sockets
+class ImageDir;        // engine/images/image_dir.h: opens images for reading and writing
+struct FileOptions;    // engine/descriptors/options.h: the command line options that matter to files and sockets
 
 /// One open file of a frozen task as /proc shows it: a descriptor (fd >= 0) or a file reached through map_files, exe,
 /// cwd or root (fd -1).
@@ -102,8 +102,8 @@ class RestoreContext {
 struct TaskStage {
   Program& program;
   Arena& arena;
-  NsPid pid;                                   ///< the task that runs this
-  int fd;                                      ///< number of the file in that task
+  NsPid pid;  ///< the task that runs this
+  int fd;     ///< number of the file in that task
   /// The task's whole descriptor table. It has nothing else open: a new descriptor gets the lowest number not in here.
   const std::vector<pb::fdinfo_entry>& table;
 };

@@ -12,8 +12,8 @@ struct DescriptorMove {
   bool cloexec;
 };
 
-/// One step: dup3(source, target, cloexec), or with source -1 close_range(target, last), or with source == target only the
-/// close-on-exec flag is set.
+/// One step: dup3(source, target, cloexec), or with source -1 close_range(target, last), or with source == target only
+/// the close-on-exec flag is set.
 struct DescriptorStep {
   int source;
   int target;
@@ -21,8 +21,8 @@ struct DescriptorStep {
   bool cloexec;
 };
 
-/// Steps after which exactly the targets are open. Sources and targets may overlap in any way, also in circles; spare is a
-/// number that is neither (used to break a circle). Everything else that is open is closed.
+/// Steps after which exactly the targets are open. Sources and targets may overlap in any way, also in circles; spare
+/// is a number that is neither (used to break a circle). Everything else that is open is closed.
 std::vector<DescriptorStep> plan_moves(const std::vector<DescriptorMove>& moves, int spare);
 
 }  // namespace nsr

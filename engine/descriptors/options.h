@@ -21,13 +21,13 @@ struct FileOptions {
   bool skip_file_rwx_check = false;
   bool force_irmap = false;
   std::vector<std::string> irmap_scan_paths;
-  uint64_t ghost_limit = 1 << 20;            ///< bytes of allocated blocks of a deleted file
+  uint64_t ghost_limit = 1 << 20;  ///< bytes of allocated blocks of a deleted file
   bool ghost_fiemap = true;
-  bool validate_build_id = true;             ///< --file-validation buildid (default) or filesize
-  bool validate_size = true;                 ///< false: --file-validation none (ours): changed sizes only warned of
-  std::vector<std::string> external;         ///< --external texts in the order given; the last one wins
-  std::map<std::string, int> inherit_fd;     ///< --inherit-fd: key -> descriptor number in the engine
-  std::set<uint32_t> ext_unix_inodes;        ///< inodes named with -x
+  bool validate_build_id = true;          ///< --file-validation buildid (default) or filesize
+  bool validate_size = true;              ///< false: --file-validation none (ours): changed sizes only warned of
+  std::vector<std::string> external;      ///< --external texts in the order given; the last one wins
+  std::map<std::string, int> inherit_fd;  ///< --inherit-fd: key -> descriptor number in the engine
+  std::set<uint32_t> ext_unix_inodes;     ///< inodes named with -x
 };
 
 }  // namespace nsr

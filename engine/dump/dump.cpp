@@ -10,9 +10,9 @@
 #include <ctime>
 #include <map>
 
-#include "engine/base/action_scripts.h"
 #include "arch/cpu.h"
 #include "cpuinfo.pb.h"
+#include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
@@ -252,7 +252,8 @@ class Dump {
       auto source = pids_->inner(g.members[0]);
       if (!source) continue;
       auto& list = *t.mm_ext.mutable_fork_pages();
-      bool goes_on = !list.empty() && list.rbegin()->end() == g.page && list.rbegin()->pid() == static_cast<uint32_t>(source->value);
+      bool goes_on = !list.empty() && list.rbegin()->end() == g.page &&
+                     list.rbegin()->pid() == static_cast<uint32_t>(source->value);
       pb::nsr_fork_pages& e = goes_on ? *list.rbegin() : *list.Add();
       if (!goes_on) e.set_start(g.page);
       e.set_end(g.page + 4096);

@@ -98,7 +98,8 @@ uint32_t DumpFiles::dump_one(const OpenFile& f) {
   e.set_id(id);
   Kind& kind = kind_of(f);
   kind.dump(f, e, *this);
-  if (e.type() == pb::UND) throw Error(Failure::internal, f.describe(), format("the kind %s gave it no type", kind.name()));
+  if (e.type() == pb::UND)
+    throw Error(Failure::internal, f.describe(), format("the kind %s gave it no type", kind.name()));
   types_[id] = e.type();
   entries_.push_back(std::move(e));
   log.debug("%s: file %u, %s", f.describe().c_str(), id, kind.name());

@@ -16,8 +16,8 @@
 
 namespace nsr {
 
-/// DumpContext over a frozen tree. Usage: add_table for each descriptor table, then dump_all, then file_id_of for what else
-/// refers to files, finish() last.
+/// DumpContext over a frozen tree. Usage: add_table for each descriptor table, then dump_all, then file_id_of for what
+/// else refers to files, finish() last.
 class DumpFiles final : public DumpContext {
  public:
   DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
@@ -53,7 +53,7 @@ class DumpFiles final : public DumpContext {
  private:
   struct Table {
     uint32_t files_id;
-    size_t first, count;   ///< in files_
+    size_t first, count;  ///< in files_
   };
   uint32_t dump_one(const OpenFile& file);
   uint32_t id_of_descriptor(const OpenFile& file);
@@ -67,7 +67,7 @@ class DumpFiles final : public DumpContext {
   std::vector<OpenFile> files_;
   std::vector<Table> tables_;
   std::vector<pb::file_entry> entries_;
-  std::unordered_map<uint32_t, pb::fd_types> types_;   ///< by file id
+  std::unordered_map<uint32_t, pb::fd_types> types_;  ///< by file id
   std::map<HostPid, UniqueFd> pidfds_;
   // Descriptors of one inode are compared by kcmp among themselves only.
   std::map<std::tuple<dev_t, ino_t, uint32_t, std::string>, KcmpGroups> same_inode_;

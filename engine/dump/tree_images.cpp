@@ -46,7 +46,7 @@ void check_namespaces(HostPid pid) {
 }
 
 struct Ids {
-  int sid = 0, pgid = 0;             ///< inner; 0 = outside of the namespace
+  int sid = 0, pgid = 0;  ///< inner; 0 = outside of the namespace
   HostPid host_sid, host_pgid;
 };
 
@@ -123,8 +123,9 @@ uint32_t namespace_image_id(uint32_t clone_flag, uint64_t inode, HostPid task) {
   static constexpr struct {
     uint32_t flag, id;
     const char* name;
-  } kTypes[] = {{CLONE_NEWPID, kPidNs, "pid"},       {CLONE_NEWNET, kNetNs, "net"}, {CLONE_NEWIPC, kIpcNs, "ipc"},
-                {CLONE_NEWUTS, kUtsNs, "uts"},       {CLONE_NEWNS, kMntNs, "mnt"},  {CLONE_NEWUSER, kUserNs, "user"},
+  } kTypes[] = {{CLONE_NEWPID, kPidNs, "pid"},          {CLONE_NEWNET, kNetNs, "net"},
+                {CLONE_NEWIPC, kIpcNs, "ipc"},          {CLONE_NEWUTS, kUtsNs, "uts"},
+                {CLONE_NEWNS, kMntNs, "mnt"},           {CLONE_NEWUSER, kUserNs, "user"},
                 {CLONE_NEWCGROUP, kCgroupNs, "cgroup"}, {CLONE_NEWTIME, kTimeNs, "time"}};
   for (const auto& type : kTypes) {
     struct stat st {};

@@ -10,7 +10,8 @@ constexpr uint64_t kPage = 4096;
 constexpr uint64_t kFrame = kWordPresent | kWordSwapped | kWordPfn;
 }  // namespace
 
-std::optional<PageRanges> CowPages::shared(HostPid pid, const PageRanges& own, HostPid parent, const PageRanges& parent_own) {
+std::optional<PageRanges> CowPages::shared(HostPid pid, const PageRanges& own, HostPid parent,
+                                           const PageRanges& parent_own) {
   auto [at, fresh] = parents_.try_emplace(parent);
   if (fresh) {
     PageScanner scanner(parent);
@@ -29,7 +30,7 @@ std::optional<PageRanges> CowPages::shared(HostPid pid, const PageRanges& own, H
       uint64_t theirs = both ? at->second[k].words[(page - at->second[k].range.start) / kPage] : 0;
       if (!(mine[i] & (kWordPresent | kWordSwapped))) continue;
       ((mine[i] & kWordPfn) ? seen : hidden) = true;
-      if ((mine[i] & kWordPfn) && (mine[i] & kFrame) == (theirs & kFrame)) 
+      if ((mine[i] & kWordPfn) && (mine[i] & kFrame) == (theirs & kFrame))
         add_range(out, {page, page + kPage});
       else if ((mine[i] & kWordPfn) && (mine[i] & kWordPresent) && !(mine[i] & kWordExclusive))
         others_[parent][page].push_back({mine[i] & kFrame, pid});

@@ -35,30 +35,36 @@ class Target {
     if (!uffd_) throw_errno(Failure::environment, object_of(job.pid), "taking its userfaultfd failed", errno);
     uffdio_api api{};
     api.api = UFFD_API;
-    if (::ioctl(uffd_.get(), UFFDIO_API, &api)) throw_errno(Failure::environment, object_of(job.pid), "UFFDIO_API failed", errno);
+    if (::ioctl(uffd_.get(), UFFDIO_API, &api))
+      throw_errno(Failure::environment, object_of(job.pid), "UFFDIO_API failed", errno);
     for (const PageRange& r : job.mappings) {
       uffdio_register reg{};
       reg.range = {r.start, r.end - r.start};
       reg.mode = UFFDIO_REGISTER_MODE_MISSING;
       if (::ioctl(uffd_.get(), UFFDIO_REGISTER, &reg))
-        throw_errno(Failure::environment, object_of(job.pid), format("UFFDIO_REGISTER of %llx failed", static_cast<unsigned long long>(r.start)), errno);
+        throw_errno(Failure::environment, object_of(job.pid),
+                    format("UFFDIO_REGISTER of %llx failed", static_cast<unsigned long long>(r.start)), errno);
     }
     struct stat st {};
-    if (::fstat(job.pages_fd, &st)) throw_errno(Failure::image, object_of(job.pid), "its pages image cannot be looked at", errno);
+    if (::fstat(job.pages_fd, &st))
+      throw_errno(Failure::image, object_of(job.pid), "its pages image cannot be looked at", errno);
     size_ = static_cast<uint64_t>(st.st_size);
     if (size_ == 0) return;
     void* at = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, job.pages_fd, 0);
-    if (at == MAP_FAILED) throw_errno(Failure::environment, object_of(job.pid), "mapping its pages image failed", errno);
+    if (at == MAP_FAILED)
+      throw_errno(Failure::environment, object_of(job.pid), "mapping its pages image failed", errno);
     image_ = static_cast<std::byte*>(at);
   }
   ~Target() {
     if (image_) ::munmap(image_, size_);
   }
-  Target(Target&& o) noexcept : job_(o.job_), uffd_(std::move(o.uffd_)), image_(std::exchange(o.image_, nullptr)), size_(o.size_) {}
+  Target(Target&& o) noexcept
+      : job_(o.job_), uffd_(std::move(o.uffd_)), image_(std::exchange(o.image_, nullptr)), size_(o.size_) {}
 
   void push(const PageLoad& l) const {
     if (l.file_offset + l.bytes > size_)
-      throw Error(Failure::image, object_of(job_.pid), "its pages image is shorter than its pagemap says", "the pages image is truncated: dump the tree again");
+      throw Error(Failure::image, object_of(job_.pid), "its pages image is shorter than its pagemap says",
+                  "the pages image is truncated: dump the tree again");
     // a source that is not there would be copied the slow way, page by page
     ::madvise(image_ + l.file_offset, l.bytes, kMadvPopulateRead);
     for (uint64_t done = 0; done < l.bytes;) {
@@ -69,7 +75,8 @@ class Target {
       int r = ::ioctl(uffd_.get(), UFFDIO_COPY, &c);
       if (c.copy > 0) done += static_cast<uint64_t>(c.copy);
       if (r && c.copy <= 0 && errno != EAGAIN)
-        throw_errno(Failure::environment, object_of(job_.pid), format("filling %llx failed", static_cast<unsigned long long>(c.dst)), errno);
+        throw_errno(Failure::environment, object_of(job_.pid),
+                    format("filling %llx failed", static_cast<unsigned long long>(c.dst)), errno);
     }
   }
 

@@ -13,9 +13,9 @@ namespace nsr {
 struct PushJob {
   HostPid pid;
   int uffd = -1;
-  int pages_fd = -1;              ///< the engine's descriptor of the pages image
-  PageRanges mappings;            ///< whole VMAs that hold the pages
-  std::vector<PageLoad> loads;    ///< pages must be absent
+  int pages_fd = -1;            ///< the engine's descriptor of the pages image
+  PageRanges mappings;          ///< whole VMAs that hold the pages
+  std::vector<PageLoad> loads;  ///< pages must be absent
 };
 
 /// Whether this kernel lets the engine do that (userfaultfd(2) with the right to handle faults of the kernel).

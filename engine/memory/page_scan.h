@@ -19,7 +19,8 @@ struct ScannedPages {
   std::vector<PageRange> guards;
 };
 
-/// Scans page tables through /proc/PID/pagemap: PAGEMAP_SCAN (Linux 6.7), before that the pagemap words (no huge pages).
+/// Scans page tables through /proc/PID/pagemap: PAGEMAP_SCAN (Linux 6.7), before that the pagemap words (no huge
+/// pages).
 class PageScanner {
  public:
   explicit PageScanner(HostPid pid);

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -46,11 +46,12 @@ ImageWriter start_pagemap(ImageDir& images, Img type, uint64_t number, uint32_t 
   return w;
 }
 
-/// A pages file under construction. Pages of a task go in by several threads, each reading and writing chunks at offsets
-/// of their own.
+/// A pages file under construction. Pages of a task go in by several threads, each reading and writing chunks at
+/// offsets of their own.
 class PagesFile {
  public:
-  PagesFile(ImageDir& images, uint32_t id) : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)) {}
+  PagesFile(ImageDir& images, uint32_t id)
+      : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)) {}
 
   void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges, bool cow) {
     cow_ = cow;
@@ -118,7 +119,8 @@ class PagesFile {
       // memory that its owner may not read is out of reach of process_vm_readv, not of /proc/PID/mem
       std::byte* to = buffer;
       for (const PageRange& p : c.pieces) {
-        if (cow_ || !try_read_memory(pid, RemoteAddr(p.start), to, p.end - p.start)) force_read(pid, RemoteAddr(p.start), to, p.end - p.start);
+        if (cow_ || !try_read_memory(pid, RemoteAddr(p.start), to, p.end - p.start))
+          force_read(pid, RemoteAddr(p.start), to, p.end - p.start);
         to += p.end - p.start;
       }
     }
@@ -156,7 +158,8 @@ void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), ranges.size());
 }
 
-uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext, std::vector<PageStore::TaskRange>& out) {
+uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,
+                    std::vector<PageStore::TaskRange>& out) {
   std::vector<PageRange> within;
   uint64_t first = 0, last = 0, mapped = 0;
   for (const pb::vma_entry& v : mm.vmas()) {

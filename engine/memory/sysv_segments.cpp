@@ -27,7 +27,9 @@ UniqueFd open_attached(const void* at, size_t size, const std::string& object) {
   auto start = reinterpret_cast<uintptr_t>(at);
   std::string path = format("/proc/self/map_files/%lx-%lx", start, start + ((size + 4095) & ~size_t{4095}));
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) throw_errno(Failure::environment, object, path + " cannot be opened", errno, "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
+  if (!fd)
+    throw_errno(Failure::environment, object, path + " cannot be opened", errno,
+                "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
   return fd;
 }
 
@@ -39,7 +41,8 @@ bool can_take_over(const pb::ipc_shm_entry& e) {
   if (ds.shm_perm.__key != static_cast<key_t>(e.desc().key()) || ds.shm_segsz != e.size())
     throw Error(Failure::environment, object, "another segment has this number on this host", "remove it (ipcrm -m)");
   if (ds.shm_nattch)
-    throw Error(Failure::environment, object, format("it is in use by %lu others", static_cast<unsigned long>(ds.shm_nattch)),
+    throw Error(Failure::environment, object,
+                format("it is in use by %lu others", static_cast<unsigned long>(ds.shm_nattch)),
                 "stop what uses it (ipcs -m -p)");
   return true;
 }
@@ -49,7 +52,8 @@ void create(const pb::ipc_shm_entry& e) {
   std::string id = std::to_string(e.desc().id());
   UniqueFd next(::open(kNextId, O_WRONLY | O_CLOEXEC));
   if (!next || !write_exact(next.get(), id.data(), id.size()))
-    throw_errno(Failure::environment, object, std::string(kNextId) + " cannot be written", errno, "a kernel with CONFIG_CHECKPOINT_RESTORE is needed");
+    throw_errno(Failure::environment, object, std::string(kNextId) + " cannot be written", errno,
+                "a kernel with CONFIG_CHECKPOINT_RESTORE is needed");
   int flags = IPC_CREAT | IPC_EXCL | static_cast<int>(e.desc().mode() & 0777) | static_cast<int>(e.hugetlb_flag());
   int made = ::shmget(static_cast<key_t>(e.desc().key()), e.size(), flags);
   if (made < 0)
@@ -57,7 +61,8 @@ void create(const pb::ipc_shm_entry& e) {
                 errno == EEXIST ? "another segment has this key: remove it (ipcrm -M)" : "");
   if (made == static_cast<int>(e.desc().id())) return;
   ::shmctl(made, IPC_RMID, nullptr);
-  throw Error(Failure::environment, object, format("the kernel gave it number %d", made), "another segment is in its place (ipcs -m)");
+  throw Error(Failure::environment, object, format("the kernel gave it number %d", made),
+              "another segment is in its place (ipcs -m)");
 }
 
 }  // namespace
@@ -79,7 +84,8 @@ void SysvSegments::write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id)
     // the kernel counts mappings: an attachment of which a part was protected counts twice
     if (ds.shm_nattch != s.attached)
       throw Error(Failure::unsupported, object,
-                  format("it is attached %lu times, %zu of them in this tree", static_cast<unsigned long>(ds.shm_nattch), s.attached),
+                  format("it is attached %lu times, %zu of them in this tree",
+                         static_cast<unsigned long>(ds.shm_nattch), s.attached),
                   "dump all its users together, in one tree");
     UniqueFd fd(::open(s.path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) throw_errno(Failure::environment, object, s.path + " cannot be opened", errno);
@@ -100,7 +106,8 @@ void SysvSegments::write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id)
   out.finish();
 }
 
-void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id, const std::function<void(uint32_t, int)>& fill) {
+void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id,
+                            const std::function<void(uint32_t, int)>& fill) {
   for (const auto& e : images.all<pb::ipc_shm_entry>(Img::ipcns_shm, ipc_ns_id)) {
     int id = static_cast<int>(e.desc().id());
     std::string object = object_of(e.desc().id());
@@ -123,13 +130,15 @@ void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id, const st
     ds.shm_perm.uid = e.desc().uid();
     ds.shm_perm.gid = e.desc().gid();
     ds.shm_perm.mode = static_cast<unsigned short>(e.desc().mode() & 0777);
-    if (::shmctl(id, IPC_SET, &ds)) throw_errno(Failure::environment, object, "setting its owner and mode failed", errno);
+    if (::shmctl(id, IPC_SET, &ds))
+      throw_errno(Failure::environment, object, "setting its owner and mode failed", errno);
   }
 }
 
 void RestoredSegments::keep() {
   for (int id : doomed_)
-    if (::shmctl(id, IPC_RMID, nullptr)) log.warn("%s could not be marked for removal: errno %d", object_of(static_cast<uint32_t>(id)).c_str(), errno);
+    if (::shmctl(id, IPC_RMID, nullptr))
+      log.warn("%s could not be marked for removal: errno %d", object_of(static_cast<uint32_t>(id)).c_str(), errno);
   made_.clear();
 }
 

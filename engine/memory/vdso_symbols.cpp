@@ -23,7 +23,8 @@ struct Tables {
 /// A vDSO is linked at 0 with all of it in one segment: addresses are offsets. Its strings follow its symbols.
 std::optional<Tables> tables(std::span<const std::byte> image) {
   auto head = at<Elf64_Ehdr>(image, 0);
-  if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) || head->e_ident[EI_CLASS] != ELFCLASS64) return std::nullopt;
+  if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) || head->e_ident[EI_CLASS] != ELFCLASS64)
+    return std::nullopt;
   Tables out;
   for (unsigned i = 0; i < head->e_phnum; i++) {
     auto segment = at<Elf64_Phdr>(image, head->e_phoff + i * sizeof(Elf64_Phdr));

@@ -27,8 +27,8 @@ using procfs::VmFlag;
 
 /// madvise(2) states that survive in VmFlags.
 constexpr std::pair<VmFlag, int> kAdvice[] = {
-    {VmFlag::dc, MADV_DONTFORK}, {VmFlag::sr, MADV_SEQUENTIAL}, {VmFlag::rr, MADV_RANDOM},
-    {VmFlag::dd, MADV_DONTDUMP}, {VmFlag::mg, MADV_MERGEABLE},  {VmFlag::hg, MADV_HUGEPAGE},
+    {VmFlag::dc, MADV_DONTFORK},   {VmFlag::sr, MADV_SEQUENTIAL}, {VmFlag::rr, MADV_RANDOM},
+    {VmFlag::dd, MADV_DONTDUMP},   {VmFlag::mg, MADV_MERGEABLE},  {VmFlag::hg, MADV_HUGEPAGE},
     {VmFlag::nh, MADV_NOHUGEPAGE}, {VmFlag::wf, MADV_WIPEONFORK},
 };
 
@@ -79,20 +79,23 @@ class Collector {
         flags |= MAP_ANONYMOUS;
         return kVmaRegular | kVmaVvar | kVmaAnonPrivate;
       case VmaNaming::special:
-        if (s.vma.name == "[uprobes]") refuse(s, "a uprobe is set in it", "remove the probe (perf probe -d, bpftrace) first");
+        if (s.vma.name == "[uprobes]")
+          refuse(s, "a uprobe is set in it", "remove the probe (perf probe -d, bpftrace) first");
         refuse(s, "it is a special mapping of the kernel that cannot be made again");
       default:
         break;
     }
     if (s.has(VmFlag::pf) || s.has(VmFlag::io)) refuse(s, "it maps a device's memory");
     if (s.has(VmFlag::um) || s.has(VmFlag::uw) || s.has(VmFlag::ui))
-      refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept", "dump it when its pager is not active");
+      refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept",
+             "dump it when its pager is not active");
     if (s.has(VmFlag::ss)) refuse(s, "it is a shadow stack");
     if (s.vma.name.starts_with("/secretmem"))
       refuse(s, "it is memfd_secret memory, which the kernel shows to nobody but its owner");
     if (s.vma.inode == 0 && s.vma.shared) refuse(s, "it is shared memory without a file");
     bool huge_anonymous = s.has(VmFlag::ht) && !s.vma.shared && s.vma.name.starts_with("/anon_hugepage");
-    if (huge_anonymous) flags |= MAP_HUGETLB | static_cast<uint32_t>(std::countr_zero(s.kernel_page_size)) << MAP_HUGE_SHIFT;
+    if (huge_anonymous)
+      flags |= MAP_HUGETLB | static_cast<uint32_t>(std::countr_zero(s.kernel_page_size)) << MAP_HUGE_SHIFT;
     if (s.vma.inode == 0 || huge_anonymous) {
       flags |= MAP_ANONYMOUS;
       uint32_t status = kVmaRegular | kVmaAnonPrivate;
@@ -142,7 +145,8 @@ class Collector {
     if (!try_read_memory(pid_, RemoteAddr(s.vma.start), &head, sizeof head) || head.magic != kMagic || head.nr == 0)
       refuse(s, "it is an AIO ring that cannot be read");
     if (head.head % head.nr != head.tail % head.nr)
-      refuse(s, "its AIO ring holds completed requests that it has not taken yet", "dump it again when it has, some moments later");
+      refuse(s, "its AIO ring holds completed requests that it has not taken yet",
+             "dump it again when it has, some moments later");
     pb::aio_ring_entry e;
     e.set_id(s.vma.start);
     // io_setup(n) makes room for 2n + 2 events and rounds up to pages: this n gives as many pages again

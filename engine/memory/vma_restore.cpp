@@ -1,12 +1,12 @@
 #include "engine/memory/vma_restore.h"
 
+#include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <fcntl.h>
 
 #include <algorithm>
 
@@ -42,7 +42,8 @@ bool has(uint64_t flags, VmFlag f) { return flags & static_cast<uint64_t>(f); }
 uint64_t length(const pb::vma_entry& v) { return v.end() - v.start(); }
 
 std::string range_text(const char* verb, const pb::vma_entry& v) {
-  return format("%s %llx-%llx", verb, static_cast<unsigned long long>(v.start()), static_cast<unsigned long long>(v.end()));
+  return format("%s %llx-%llx", verb, static_cast<unsigned long long>(v.start()),
+                static_cast<unsigned long long>(v.end()));
 }
 
 PageRanges ranges_of(const google::protobuf::RepeatedPtrField<pb::nsr_range>& list) {
@@ -153,8 +154,8 @@ AddressSpace::AddressSpace(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, 
 bool AddressSpace::mergeable(const Vma& a, const Vma& b) const {
   const pb::vma_entry &x = *a.entry, &y = *b.entry;
   constexpr uint32_t kNames = kVmaStack | kVmaHeap;
-  if (x.end() != y.start() || !is_private(x) || is_hugetlb(x) || x.prot() != y.prot() || x.flags() != y.flags() || x.madv() != y.madv() ||
-      (x.status() & ~kNames) != (y.status() & ~kNames) || a.flags != b.flags)
+  if (x.end() != y.start() || !is_private(x) || is_hugetlb(x) || x.prot() != y.prot() || x.flags() != y.flags() ||
+      x.madv() != y.madv() || (x.status() & ~kNames) != (y.status() & ~kNames) || a.flags != b.flags)
     return false;
   if (has_file(x) && (x.shmid() != y.shmid() || x.pgoff() + length(x) != y.pgoff())) return false;
   if (a.ext && b.ext && (a.ext->name() != b.ext->name() || a.ext->pkey() != b.ext->pkey())) return false;
@@ -276,8 +277,8 @@ void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& f
   if (v.touched) emit_touch(e.start(), v.loading_prot, p);
 }
 
-/// Neighbours that look the same stay two mappings because each had memory (an anon_vma) before they met. The second one
-/// gets its own while a flag tells them apart; emit_settle takes the flag back.
+/// Neighbours that look the same stay two mappings because each had memory (an anon_vma) before they met. The second
+/// one gets its own while a flag tells them apart; emit_settle takes the flag back.
 void AddressSpace::emit_apart(const Vma& v, Program& p) const {
   const pb::vma_entry& e = *v.entry;
   bool dump = !(e.madv() >> MADV_DONTDUMP & 1);
@@ -297,7 +298,8 @@ void AddressSpace::emit_sysv(Program& p) const {
     bool known = false;
     for (size_t k = 0; k < i; k++) {
       const pb::vma_entry& o = *vmas_[k].entry;
-      known |= (o.status() & kVmaSysvIpc) && o.shmid() == first.shmid() && o.start() - o.pgoff() == first.start() - first.pgoff();
+      known |= (o.status() & kVmaSysvIpc) && o.shmid() == first.shmid() &&
+               o.start() - o.pgoff() == first.start() - first.pgoff();
     }
     if (known) continue;
     uint64_t base = first.start() - first.pgoff();
@@ -331,7 +333,8 @@ std::vector<PageLoad> AddressSpace::cut_loads(const PageRanges& which) const {
 void AddressSpace::choose_pushed() {
   PageRanges anonymous;
   for (const Vma& v : vmas_)
-    if ((v.entry->status() & kVmaAnonPrivate) && !is_hugetlb(*v.entry)) anonymous.push_back({v.entry->start(), v.entry->end()});
+    if ((v.entry->status() & kVmaAnonPrivate) && !is_hugetlb(*v.entry))
+      anonymous.push_back({v.entry->start(), v.entry->end()});
   pushed_ = intersect(subtract(subtract(subtract(pages_, kept_), early_), huge_), anonymous);
   uint64_t bytes = 0;
   for (const PageRange& r : pushed_) bytes += r.end - r.start;
@@ -354,7 +357,8 @@ void AddressSpace::load(const PageRanges& which, int pages_fd, TaskProgram& out,
   uint64_t first = 0, bytes = 0;
   auto flush = [&] {
     if (iov.empty()) return;
-    auto at = out.calls.call(SYS_preadv, pages_fd, arena.put(iov.data(), iov.size() * sizeof(iovec)), iov.size(), first, 0);
+    auto at =
+        out.calls.call(SYS_preadv, pages_fd, arena.put(iov.data(), iov.size() * sizeof(iovec)), iov.size(), first, 0);
     out.calls.note("read its pages");
     out.expect(at, static_cast<int64_t>(bytes));
     iov.clear();
@@ -379,7 +383,8 @@ void AddressSpace::emit_huge(const PageRanges& ranges, Program& p) const {
       p.call(SYS_madvise, e.start(), length(e), MADV_HUGEPAGE);
       continue;
     }
-    // no advice may remain on it: a first page, then the kernel is asked to make them huge; pages are pages if it does not
+    // no advice may remain on it: a first page, then the kernel is asked to make them huge; pages are pages if it does
+    // not
     p.call(SYS_madvise, r.start, kPage, kMadvPopulateWrite);
     p.allow(SYS_madvise, r.start, r.end - r.start, kMadvCollapse);
   }
@@ -414,7 +419,8 @@ void AddressSpace::emit_pkeys(Program& p) const {
   std::vector<bool> used(kPkeys + 1);
   unsigned last = 0;
   for (const Vma& v : vmas_)
-    if (v.ext && v.ext->pkey() && v.ext->pkey() <= kPkeys) used[last = std::max(last, v.ext->pkey())] = used[v.ext->pkey()] = true;
+    if (v.ext && v.ext->pkey() && v.ext->pkey() <= kPkeys)
+      used[last = std::max(last, v.ext->pkey())] = used[v.ext->pkey()] = true;
   if (!last) return;
   if (base_)
     for (unsigned k = 1; k <= kPkeys; k++) p.allow(SYS_pkey_free, k);
@@ -501,7 +507,8 @@ size_t memory_arena_size(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, si
   size_t vmas = static_cast<size_t>(mm.vmas_size()), names = 0, advice = 0;
   for (const auto& v : mm.vmas()) advice += static_cast<size_t>(__builtin_popcountll(v.madv()));
   for (const auto& x : ext.vmas()) names += x.name().size() + 16;
-  size_t cuts = static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size() + ext.fork_pages_size());
+  size_t cuts =
+      static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size() + ext.fork_pages_size());
   // the area costs nothing where it is not used
   size_t records = 200 + 20 * vmas + advice + 8 * (page_loads + cuts);
   return records * (sizeof(Record) + sizeof(iovec)) + names + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 + 4096;

@@ -22,8 +22,8 @@ const std::vector<procfs::MapsEntry>& own_vdso();
 /// Address of a `syscall` instruction in the vDSO of a task restored from mm (same kernel). 0 when it has none.
 RemoteAddr syscall_insn_of(const pb::mm_entry& mm);
 
-/// How the address space of one task is made. Where tasks share pages copy-on-write with their parent, that one maps and
-/// loads first and is forked then; what follows in the child makes the difference.
+/// How the address space of one task is made. Where tasks share pages copy-on-write with their parent, that one maps
+/// and loads first and is forked then; what follows in the child makes the difference.
 ///
 /// Order of a task's program: emit_map, emit_early, [children that share], [children that do not], emit_late,
 /// emit_settle. A task whose children share nothing forks them first, while it has no memory of its own.
@@ -46,8 +46,8 @@ class AddressSpace {
   /// The mappings around them.
   PageRanges pushed_mappings() const;
 
-  /// Pages that only children share: they are there while these are made, out of the image of one of them, and go again.
-  /// To be called before load_early.
+  /// Pages that only children share: they are there while these are made, out of the image of one of them, and go
+  /// again. To be called before load_early.
   void load_for_children(const PageRanges& wanted, const AddressSpace& source, int pages_fd);
 
   /// fd_of: the engine's descriptor of a file id as the task inherits it.
@@ -64,7 +64,7 @@ class AddressSpace {
  private:
   struct Vma {
     const pb::vma_entry* entry;
-    uint64_t flags = 0;         ///< VmFlag bits; 0 = unknown
+    uint64_t flags = 0;  ///< VmFlag bits; 0 = unknown
     const pb::nsr_vma_entry* ext = nullptr;
     uint32_t loading_prot = 0;  ///< protection while pages are loaded
     bool inherited = false;     ///< there from birth
@@ -90,8 +90,8 @@ class AddressSpace {
   const pb::nsr_mm_entry& ext_;
   std::vector<PageLoad> loads_;
   std::vector<Vma> vmas_;
-  PageRanges pages_, huge_;      ///< pages of its own; which of these are in transparent huge pages
-  PageRanges kept_, early_;      ///< pages from birth; pages loaded before children are made
+  PageRanges pages_, huge_;  ///< pages of its own; which of these are in transparent huge pages
+  PageRanges kept_, early_;  ///< pages from birth; pages loaded before children are made
   struct Foreign {
     PageRanges pages;
     const AddressSpace* source;
@@ -99,7 +99,7 @@ class AddressSpace {
   };
   std::vector<Foreign> foreign_;
   PageRanges for_children_, refused_;  ///< all pages of foreign_; those that were wanted so and cannot be
-  PageRanges pushed_;            ///< pages that others put there
+  PageRanges pushed_;                  ///< pages that others put there
   const AddressSpace* base_ = nullptr;
 };
 

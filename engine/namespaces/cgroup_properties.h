@@ -9,8 +9,8 @@ namespace nsr {
 
 /// Saves the properties of the cgroup at dir_fd that exist and can be read, and its owner and mode.
 void collect_properties(int dir_fd, const std::string& controllers, pb::cgroup_dir_entry& out);
-/// Writes those whose value differs, owners and modes. Throws Error(environment) naming the property that cannot be set;
-/// one that the kernel does not have is a warning.
+/// Writes those whose value differs, owners and modes. Throws Error(environment) naming the property that cannot be
+/// set; one that the kernel does not have is a warning.
 void apply_properties(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir);
 
 }  // namespace nsr

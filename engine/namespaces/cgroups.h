@@ -13,8 +13,8 @@
 
 namespace nsr {
 
-/// Directory descriptors of cgroup hierarchies. Each is a mount of the engine's own that is attached nowhere (fsmount(2)),
-/// or a directory below --cgroup-yard.
+/// Directory descriptors of cgroup hierarchies. Each is a mount of the engine's own that is attached nowhere
+/// (fsmount(2)), or a directory below --cgroup-yard.
 class CgroupHierarchies {
  public:
   explicit CgroupHierarchies(std::string yard) : yard_(std::move(yard)) {}

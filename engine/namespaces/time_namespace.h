@@ -16,9 +16,9 @@ TaskClocks clocks_of(HostPid pid);
 /// Throws Error(unsupported) when the two tasks are in different time namespaces.
 void check_same_clocks(HostPid root, HostPid other);
 
-/// When this host's clocks are behind those of the images, children of the engine are born in a new time namespace where
-/// they go on from there (Linux 5.6). Elsewhere, and without the right to make one, it is a warning. Call before the
-/// first task is made. Returns whether there is a new namespace.
+/// When this host's clocks are behind those of the images, children of the engine are born in a new time namespace
+/// where they go on from there (Linux 5.6). Elsewhere, and without the right to make one, it is a warning. Call before
+/// the first task is made. Returns whether there is a new namespace.
 bool carry_clocks_on(const pb::timens_entry& image);
 
 }  // namespace nsr

@@ -18,11 +18,12 @@ namespace {
 const Logger log("interrupted");
 constexpr uint64_t kSecond = 1000000000;
 
-/// Where a call has its relative timeout: an argument that points to a timespec, or milliseconds in the argument itself.
+/// Where a call has its relative timeout: an argument that points to a timespec, or milliseconds in the argument
+/// itself.
 struct Timeout {
   size_t argument = 0;
   bool milliseconds = false;
-  std::optional<size_t> remainder;   ///< argument that points to where the kernel writes what is left
+  std::optional<size_t> remainder;  ///< argument that points to where the kernel writes what is left
 };
 
 std::optional<Timeout> timeout_of(long nr, const std::array<uint64_t, 6>& arg) {
@@ -35,7 +36,7 @@ std::optional<Timeout> timeout_of(long nr, const std::array<uint64_t, 6>& arg) {
     case SYS_poll:
       return Timeout{2, true, std::nullopt};
     case SYS_futex:
-      if ((arg[1] & FUTEX_CMD_MASK) != FUTEX_WAIT) return std::nullopt;   // the others take a point in time
+      if ((arg[1] & FUTEX_CMD_MASK) != FUTEX_WAIT) return std::nullopt;  // the others take a point in time
       return Timeout{3, false, std::nullopt};
     default:
       return std::nullopt;
@@ -48,7 +49,8 @@ std::optional<uint64_t> read_timespec(HostPid task, uint64_t at) {
   return static_cast<uint64_t>(ts.tv_sec) * kSecond + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-std::optional<uint64_t> time_left(HostPid task, const FrozenThread& th, const Timeout& t, const std::array<uint64_t, 6>& arg) {
+std::optional<uint64_t> time_left(HostPid task, const FrozenThread& th, const Timeout& t,
+                                  const std::array<uint64_t, 6>& arg) {
   if (t.remainder) return read_timespec(task, arg[*t.remainder]);
   if (t.milliseconds && static_cast<int32_t>(arg[t.argument]) < 0) return std::nullopt;
   auto whole = t.milliseconds ? std::optional<uint64_t>(static_cast<uint32_t>(arg[t.argument]) * 1000000ull)
@@ -67,7 +69,8 @@ void collect_interrupted_call(HostPid task, const FrozenThread& th, pb::nsr_thre
   uint64_t end = arch::ip(th.regs).value - arch::kSyscallInsnSize;
   size_t known = sizeof before;
   // the call may stand at the start of a mapping
-  while (known > 0 && !try_read_memory(task, RemoteAddr(end - known), before + sizeof before - known, known)) known /= 2;
+  while (known > 0 && !try_read_memory(task, RemoteAddr(end - known), before + sizeof before - known, known))
+    known /= 2;
   auto nr = arch::restarted_number(th.regs, {before + sizeof before - known, known});
   if (!nr && th.sleep && th.sleep->restarted_nr) nr = th.sleep->restarted_nr;
   if (!nr) {
@@ -82,8 +85,9 @@ void collect_interrupted_call(HostPid task, const FrozenThread& th, pb::nsr_thre
   if (auto left = time_left(task, th, *timeout, arg)) ext.set_call_left_ns(*left);
 }
 
-arch::Registers resume_interrupted_call(const Tracee& thread, const arch::Registers& regs, const pb::nsr_thread_entry* ext,
-                                        RemoteAddr insn, RemoteAddr room, void* local) {
+arch::Registers resume_interrupted_call(const Tracee& thread, const arch::Registers& regs,
+                                        const pb::nsr_thread_entry* ext, RemoteAddr insn, RemoteAddr room,
+                                        void* local) {
   if (!arch::has_lost_restart(regs)) return regs;
   auto nr = ext && ext->has_call_nr() ? std::optional<long>(ext->call_nr()) : arch::restarted_number(regs, {});
   if (!nr) return arch::ended_call(regs, -EINTR);
@@ -101,11 +105,12 @@ arch::Registers resume_interrupted_call(const Tracee& thread, const arch::Regist
   }
   thread.set_registers(arch::at_syscall(thread.registers(), insn, *nr, arg));
   thread.step_to_syscall_stop();
-  thread.interrupt();   // the call finds the interruption when it wants to sleep, and leaves a restart block
+  thread.interrupt();  // the call finds the interruption when it wants to sleep, and leaves a restart block
   thread.resume();
   Stop stop = thread.wait_interrupted(Deadline::never());
   if (stop.kind != Stop::Kind::event)
-    throw Error(Failure::environment, format("thread %d", thread.tid().value), "it died while its system call was resumed");
+    throw Error(Failure::environment, format("thread %d", thread.tid().value),
+                "it died while its system call was resumed");
   long result = arch::syscall_result(thread.registers());
   return is_restart(result) ? arch::as_call(regs, *nr, result) : arch::ended_call(regs, result);
 }

@@ -64,7 +64,8 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
     p.note("IO flusher (needs CAP_SYS_RESOURCE)");
   }
   if (ext->has_personality()) p.call(SYS_personality, ext->personality());
-  if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT) p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext->mce_kill(), 0, 0);
+  if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT)
+    p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext->mce_kill(), 0, 0);
 }
 
 /// Mitigations that the thread chose for itself. A CPU that does not need one has nothing to set.
@@ -80,13 +81,17 @@ void emit_speculation(const pb::nsr_thread_entry* ext, Program& p) {
   }
 }
 
-constexpr const char* kLimitNames[] = {"CPU time",       "file size",    "data size", "stack size",       "core size",
-                                       "resident size",  "processes",    "open files", "locked memory",   "address space",
-                                       "file locks",     "queued signals", "message queues", "nice priority", "real-time priority",
-                                       "real-time CPU time"};
+constexpr const char* kLimitNames[] = {"CPU time",       "file size",     "data size",          "stack size",
+                                       "core size",      "resident size", "processes",          "open files",
+                                       "locked memory",  "address space", "file locks",         "queued signals",
+                                       "message queues", "nice priority", "real-time priority", "real-time CPU time"};
 
-std::string limit_name(int r) { return r < static_cast<int>(std::size(kLimitNames)) ? kLimitNames[r] : format("%d", r); }
-std::string limit_text(uint64_t v) { return v == RLIM_INFINITY ? "unlimited" : format("%llu", static_cast<unsigned long long>(v)); }
+std::string limit_name(int r) {
+  return r < static_cast<int>(std::size(kLimitNames)) ? kLimitNames[r] : format("%d", r);
+}
+std::string limit_text(uint64_t v) {
+  return v == RLIM_INFINITY ? "unlimited" : format("%llu", static_cast<unsigned long long>(v));
+}
 
 bool has_capability(int cap) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -112,7 +117,8 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
     p.note("alternate signal stack");
   }
   if (tc.has_rseq_entry() && tc.rseq_entry().rseq_abi_pointer()) {
-    p.call(SYS_rseq, tc.rseq_entry().rseq_abi_pointer(), tc.rseq_entry().rseq_abi_size(), 0, tc.rseq_entry().signature());
+    p.call(SYS_rseq, tc.rseq_entry().rseq_abi_pointer(), tc.rseq_entry().rseq_abi_size(), 0,
+           tc.rseq_entry().signature());
     p.note("register rseq");
   }
   emit_scheduling(tc, ext, p, arena);
@@ -135,10 +141,11 @@ void check_rlimits(const pb::core_entry& core, const std::string& object) {
   for (int r = 0; r < limits.rlimits_size(); r++) {
     rlimit own{};
     if (::getrlimit(static_cast<__rlimit_resource>(r), &own) || limits.rlimits(r).max() <= own.rlim_max) continue;
-    throw Error(Failure::environment, object,
-                format("its limit %s is %s, and the engine's own %s cannot be raised without CAP_SYS_RESOURCE", limit_name(r).c_str(),
-                       limit_text(limits.rlimits(r).max()).c_str(), limit_text(own.rlim_max).c_str()),
-                "start the restore with that capability or with a higher hard limit (ulimit -H)");
+    throw Error(
+        Failure::environment, object,
+        format("its limit %s is %s, and the engine's own %s cannot be raised without CAP_SYS_RESOURCE",
+               limit_name(r).c_str(), limit_text(limits.rlimits(r).max()).c_str(), limit_text(own.rlim_max).c_str()),
+        "start the restore with that capability or with a higher hard limit (ulimit -H)");
   }
 }
 

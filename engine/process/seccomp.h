@@ -17,9 +17,9 @@ namespace nsr {
 /// entry; entries of one chain are linked by `prev`, the oldest has none.
 class SeccompCollector {
  public:
-  /// Reads the chain of a stopped thread by ptrace (PTRACE_SECCOMP_GET_FILTER and _GET_METADATA, Linux 4.4 and 4.16) when
-  /// thread_core.seccomp_mode says that it has one, and sets thread_core.seccomp_filter. Throws Error(environment) without
-  /// CAP_SYS_ADMIN, Error(unsupported) for a filter that asks a supervisor.
+  /// Reads the chain of a stopped thread by ptrace (PTRACE_SECCOMP_GET_FILTER and _GET_METADATA, Linux 4.4 and 4.16)
+  /// when thread_core.seccomp_mode says that it has one, and sets thread_core.seccomp_filter. Throws Error(environment)
+  /// without CAP_SYS_ADMIN, Error(unsupported) for a filter that asks a supervisor.
   void collect(const Tracee& tracee, const std::string& object, pb::thread_core_entry& thread);
   const pb::seccomp_entry& entry() const { return entry_; }
 
@@ -30,8 +30,8 @@ class SeccompCollector {
   std::map<std::tuple<int64_t, std::string, uint32_t>, uint32_t> known_;
 };
 
-/// Which filters a thread has, oldest first, as indices into the entry; empty when it has none. Throws Error(image) for a
-/// chain that leads nowhere, runs in a circle or holds a filter that cannot be one.
+/// Which filters a thread has, oldest first, as indices into the entry; empty when it has none. Throws Error(image) for
+/// a chain that leads nowhere, runs in a circle or holds a filter that cannot be one.
 std::vector<uint32_t> seccomp_chain(const pb::seccomp_entry& entry, const pb::thread_core_entry& thread,
                                     const std::string& object);
 

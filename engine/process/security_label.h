@@ -35,8 +35,8 @@ class SecurityModule {
 };
 
 /// The label that a task of the images gets: the one of --lsm-profile ("apparmor:NAME", "selinux:LABEL", may be empty)
-/// when the images have one, else that of the images. Empty: nothing to do. Throws Error(environment) when this host has
-/// another security module than the label needs.
+/// when the images have one, else that of the images. Empty: nothing to do. Throws Error(environment) when this host
+/// has another security module than the label needs.
 std::string label_to_restore(const pb::creds_entry& creds, pb::lsmtype image, const std::string& profile,
                              const SecurityModule& host, const std::string& object);
 

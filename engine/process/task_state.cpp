@@ -106,7 +106,8 @@ size_t TaskStateReader::arena_size(size_t threads, size_t timers) {
 }
 
 std::string TaskStateReader::object(const FrozenThread& th) const {
-  return th.tid == task_.pid ? format("pid %d", task_.pid.value) : format("pid %d thread %d", task_.pid.value, th.tid.value);
+  return th.tid == task_.pid ? format("pid %d", task_.pid.value)
+                             : format("pid %d thread %d", task_.pid.value, th.tid.value);
 }
 
 void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena) {
@@ -150,14 +151,16 @@ void TaskStateReader::check_borrowable() const {
     uint8_t selector = 0;
     read_memory(task_.handle(), RemoteAddr(config->selector), &selector, 1);
     if (selector != 0)
-      throw Error(Failure::unsupported, object(th), "it catches its own system calls at this moment (syscall user dispatch)",
+      throw Error(Failure::unsupported, object(th),
+                  "it catches its own system calls at this moment (syscall user dispatch)",
                   "try again while its selector allows system calls");
   }
 }
 
 void TaskStateReader::check_supported(const procfs::Status& st) const {
   if (st.x86_thread_features.find("shstk") != std::string::npos)
-    throw Error(Failure::unsupported, format("pid %d", task_.pid.value), "it uses a shadow stack, which cannot be set from outside",
+    throw Error(Failure::unsupported, format("pid %d", task_.pid.value),
+                "it uses a shadow stack, which cannot be set from outside",
                 "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
 }
 
@@ -214,9 +217,11 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
     tc.mutable_rseq_entry()->set_rseq_abi_size(rseq.size);
     tc.mutable_rseq_entry()->set_signature(rseq.signature);
   }
-  if (auto text = tdir.try_read("personality")) ext.set_personality(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
+  if (auto text = tdir.try_read("personality"))
+    ext.set_personality(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
   const auto& records = programs[i].records();
-  if (records[slot.timer_slack].result > 0) ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
+  if (records[slot.timer_slack].result > 0)
+    ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
   if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
   for (size_t kind = 0; kind < kSpeculationKinds; kind++)
     ext.add_speculation_ctrl(static_cast<uint32_t>(std::max<int64_t>(0, records[slot.speculation + kind].result)));
@@ -235,7 +240,8 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   if (task_.stop_signal) tc.set_stop_signo(static_cast<uint32_t>(task_.stop_signal));
   tc.set_exit_code(0);
   tc.set_flags(stat.flags);
-  tc.set_personality(static_cast<uint32_t>(std::strtoul(dir_.try_read("personality").value_or("0").c_str(), nullptr, 16)));
+  tc.set_personality(
+      static_cast<uint32_t>(std::strtoul(dir_.try_read("personality").value_or("0").c_str(), nullptr, 16)));
   sigactions_.collect(arena, tc);
   timers_->collect(program, arena, pids_, *tc.mutable_timers());
   for (const rlimit& l : procfs::parse_limits(dir_.read("limits"))) {
@@ -244,7 +250,8 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     e.set_max(l.rlim_max);
   }
   to_image(Tracee(task_.threads[0].tid).pending_signals(true), *tc.mutable_signals_s());
-  if (auto text = dir_.try_read("loginuid")) tc.set_loginuid(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 10)));
+  if (auto text = dir_.try_read("loginuid"))
+    tc.set_loginuid(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 10)));
   if (auto text = dir_.try_read("oom_score_adj")) tc.set_oom_score_adj(std::atoi(text->c_str()));
   if (*arena.local<uint32_t>(subreaper_)) tc.set_child_subreaper(true);
   if (result(membarrier_) > 0) tc.set_membarrier_registration_mask(static_cast<uint32_t>(result(membarrier_)));
@@ -255,7 +262,8 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
   if (result(io_flusher_) > 0) ext.mutable_threads(0)->set_io_flusher(true);
   if (auto text = dir_.try_read("autogroup"))
-    if (size_t at = text->find(" nice "); at != std::string::npos) ext.set_autogroup_nice(std::atoi(text->c_str() + at + 6));
+    if (size_t at = text->find(" nice "); at != std::string::npos)
+      ext.set_autogroup_nice(std::atoi(text->c_str() + at + 6));
   if (result(keyrings_) > 0 || result(keyrings_ + 1) > 0)
     log.warn("pid %d: the keys of its thread and process keyrings are not kept", task_.pid.value);
   if (auto text = dir_.try_read("coredump_filter"))

@@ -11,7 +11,8 @@
 
 namespace nsr {
 
-/// Reads getitimer(2) of all three and timer_gettime(2)/timer_getoverrun(2) of each POSIX timer (from /proc/PID/timers).
+/// Reads getitimer(2) of all three and timer_gettime(2)/timer_getoverrun(2) of each POSIX timer (from
+/// /proc/PID/timers).
 class TimerReader {
  public:
   TimerReader(std::vector<procfs::PosixTimer> posix) : posix_(std::move(posix)) {}

@@ -50,7 +50,8 @@ PageRanges pages_of(const ImageTask& t) {
 
 }  // namespace
 
-CowSharing::CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd) : shared_(set.tasks.size()), fork_pages_(set.tasks.size()) {
+CowSharing::CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd)
+    : shared_(set.tasks.size()), fork_pages_(set.tasks.size()) {
   for (size_t i = 0; i < set.tasks.size(); i++) {
     const ImageTask& t = set.tasks[i];
     if (t.zombie) continue;
@@ -58,7 +59,8 @@ CowSharing::CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd) 
       for (size_t c : t.children)
         if (static_cast<uint32_t>(set.tasks[c].pid.value) == f.pid() && pages_fd.count(static_cast<int>(c)))
           add_range(fork_pages_[i][static_cast<int>(c)], {f.start(), f.end()});
-    for (auto& [c, ranges] : fork_pages_[i]) ranges = intersect(ranges, intersect(private_memory(t), pages_of(set.tasks[static_cast<size_t>(c)])));
+    for (auto& [c, ranges] : fork_pages_[i])
+      ranges = intersect(ranges, intersect(private_memory(t), pages_of(set.tasks[static_cast<size_t>(c)])));
     if (t.parent < 0) continue;
     const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];
     auto own = pages_fd.find(static_cast<int>(i)), theirs = pages_fd.find(t.parent);

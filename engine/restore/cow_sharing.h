@@ -9,8 +9,8 @@
 
 namespace nsr {
 
-/// From nsr-mm images. Where a dump does not tell (another program made it), pages of private memory that both tasks have
-/// at one address are compared.
+/// From nsr-mm images. Where a dump does not tell (another program made it), pages of private memory that both tasks
+/// have at one address are compared.
 class CowSharing {
  public:
   struct Counts {

@@ -240,7 +240,8 @@ void Executor::set_dispatch(const ImageThread& th, HostPid tid, const std::strin
   if (!th.ext || !th.ext->has_dispatch_offset()) return;
   const uint64_t config[4] = {1, th.ext->dispatch_selector(), th.ext->dispatch_offset(), th.ext->dispatch_length()};
   if (::syscall(SYS_ptrace, kPtraceSetDispatch, tid.value, sizeof config, config))
-    throw_errno(Failure::environment, object, "setting its syscall user dispatch failed", errno, "Linux 6.4 or later is needed");
+    throw_errno(Failure::environment, object, "setting its syscall user dispatch failed", errno,
+                "Linux 6.4 or later is needed");
 }
 
 void Executor::finish() {

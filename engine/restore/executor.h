@@ -43,7 +43,7 @@ class Executor {
  private:
   struct Thread {
     HostPid tid;
-    arch::Registers last{};   ///< with which it is let go
+    arch::Registers last{};  ///< with which it is let go
   };
   struct Node {
     HostPid pid;

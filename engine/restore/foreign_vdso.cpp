@@ -26,7 +26,8 @@ bool same_layout(const std::vector<const pb::vma_entry*>& image, const HostVdso&
   if (image.size() != host.parts.size()) return false;
   for (size_t i = 0; i < image.size(); i++) {
     const auto& part = host.parts[i];
-    if (image[i]->end() - image[i]->start() != part.end - part.start || ((image[i]->status() & kVmaVdso) != 0) != part.code ||
+    if (image[i]->end() - image[i]->start() != part.end - part.start ||
+        ((image[i]->status() & kVmaVdso) != 0) != part.code ||
         image[i]->start() - image[0]->start() != part.start - host.parts[0].start)
       return false;
   }
@@ -48,7 +49,8 @@ uint64_t place_for(const pb::mm_entry& mm, uint64_t bytes) {
     last = std::max(last, v.end());
   }
   gap(last, kTaskSize);
-  if (width < 4 * bytes) throw Error(Failure::environment, "vDSO", "there is no room for this kernel's vDSO in the task");
+  if (width < 4 * bytes)
+    throw Error(Failure::environment, "vDSO", "there is no room for this kernel's vDSO in the task");
   return best & ~(kPage - 1);
 }
 
@@ -60,7 +62,8 @@ bool runs_in(const ImageTask& t, uint64_t start, uint64_t end) {
   return false;
 }
 
-void patch_functions(ImageTask& t, uint64_t old_base, std::span<const std::byte> old_code, uint64_t new_base, const HostVdso& host) {
+void patch_functions(ImageTask& t, uint64_t old_base, std::span<const std::byte> old_code, uint64_t new_base,
+                     const HostVdso& host) {
   auto had = vdso_functions(old_code), has = vdso_functions(host.code);
   if (had.empty() || has.empty())
     throw Error(Failure::environment, t.object(), "the functions of its vDSO or of this kernel's cannot be found",
@@ -147,8 +150,8 @@ bool adapt_vdso(ImageTask& t, const HostVdso& host, const std::function<bool(uin
     v.set_status(kVmaRegular | kVmaAnonPrivate | (part.code ? kVmaVdso : kVmaVvar));
     insert_vma(t, v);
   }
-  log.info("%s: its vDSO is that of another kernel: %zu functions lead to this one's at %llx", t.object().c_str(), t.patches.size(),
-           static_cast<unsigned long long>(place));
+  log.info("%s: its vDSO is that of another kernel: %zu functions lead to this one's at %llx", t.object().c_str(),
+           t.patches.size(), static_cast<unsigned long long>(place));
   return true;
 }
 

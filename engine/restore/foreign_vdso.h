@@ -16,8 +16,8 @@ struct HostVdso {
     uint64_t start, end;
     bool code;
   };
-  std::vector<Part> parts;              ///< ascending
-  std::span<const std::byte> code;      ///< bytes of the part that is code
+  std::vector<Part> parts;          ///< ascending
+  std::span<const std::byte> code;  ///< bytes of the part that is code
   static HostVdso of_this_process();
 };
 
@@ -26,6 +26,7 @@ struct HostVdso {
 /// what is left of its code ask the kernel, and the host's vDSO gets a place of its own. Returns whether they differ.
 /// read: fills in bytes of the task's memory from the images; false when they are not there.
 /// Throws Error(environment) when the old vDSO cannot be made to work here.
-bool adapt_vdso(ImageTask& task, const HostVdso& host, const std::function<bool(uint64_t at, std::span<std::byte>)>& read);
+bool adapt_vdso(ImageTask& task, const HostVdso& host,
+                const std::function<bool(uint64_t at, std::span<std::byte>)>& read);
 
 }  // namespace nsr

@@ -31,11 +31,12 @@ void check_vmas(const ImageTask& t) {
     bool vsyscall = v.status() & (1 << 2);
     if (v.start() >= v.end() || v.start() % kPage || v.end() % kPage || v.start() < last ||
         (!vsyscall && v.end() > kTaskSize))
-      bad(t.object(), format("mapping %llx-%llx in its mm image is impossible", static_cast<unsigned long long>(v.start()),
-                             static_cast<unsigned long long>(v.end())));
+      bad(t.object(), format("mapping %llx-%llx in its mm image is impossible",
+                             static_cast<unsigned long long>(v.start()), static_cast<unsigned long long>(v.end())));
     last = v.end();
   }
-  if (t.mm_ext.vmas_size() && t.mm_ext.vmas_size() != t.mm.vmas_size()) bad(t.object(), "nsr-mm does not match its mm image");
+  if (t.mm_ext.vmas_size() && t.mm_ext.vmas_size() != t.mm.vmas_size())
+    bad(t.object(), "nsr-mm does not match its mm image");
   for (int i = 0; i < t.mm_ext.vmas_size(); i++)
     if (t.mm_ext.vmas(i).start() != t.mm.vmas(i).start()) bad(t.object(), "nsr-mm does not match its mm image");
   for (auto* list : {&t.mm_ext.huge(), &t.mm_ext.guards(), &t.mm_ext.shared_with_parent()}) {
@@ -81,7 +82,8 @@ void load_pages(const ImageDir& dir, ImageTask& t) {
       bad(reader.name(), format("entry at %llx is impossible", static_cast<unsigned long long>(e.vaddr())));
     last = e.vaddr() + n * kPage;
     if (flags & kPeParent)
-      throw Error(Failure::not_built, reader.name(), "it refers to a parent dump; incremental images are not supported yet");
+      throw Error(Failure::not_built, reader.name(),
+                  "it refers to a parent dump; incremental images are not supported yet");
     if (!(flags & kPePresent)) continue;
     if (!covered(t.mm, e.vaddr(), last, hint))
       bad(reader.name(), format("pages at %llx lie outside every mapping", static_cast<unsigned long long>(e.vaddr())));
@@ -105,7 +107,8 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
   t.threads.push_back(std::move(leader));
   if (dir.has(Img::task_ext, n)) t.ext = dir.one<pb::nsr_task_entry>(Img::task_ext, n);
   if (t.zombie) return t;
-  if (p.threads_size() == 0 || p.threads(0) != p.pid()) bad("pstree.img", format("pid %u: its first thread is not itself", p.pid()));
+  if (p.threads_size() == 0 || p.threads(0) != p.pid())
+    bad("pstree.img", format("pid %u: its first thread is not itself", p.pid()));
   for (int i = 1; i < p.threads_size(); i++) {
     ImageThread th;
     th.tid = NsPid(static_cast<int32_t>(p.threads(i)));
@@ -115,7 +118,8 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
   if (t.ext.has_dead_leader_status() && t.threads.size() < 2)
     bad("pstree.img", format("pid %u: its leader has exited, but it has no other thread", p.pid()));
   for (ImageThread& th : t.threads)
-    if (!th.core.has_thread_core()) bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
+    if (!th.core.has_thread_core())
+      bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
   t.ids = dir.one<pb::task_kobj_ids_entry>(Img::ids, n);
   t.mm = dir.one<pb::mm_entry>(Img::mm, n);
   if (dir.has(Img::mm_ext, n)) t.mm_ext = dir.one<pb::nsr_mm_entry>(Img::mm_ext, n);
@@ -128,7 +132,8 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
 
 void check_files(const ImageSet& set) {
   auto need = [&](const ImageTask& t, uint32_t id, const char* what) {
-    if (!set.file_by_id.count(id)) bad(t.object(), format("%s refers to file %u, which files.img does not have", what, id));
+    if (!set.file_by_id.count(id))
+      bad(t.object(), format("%s refers to file %u, which files.img does not have", what, id));
   };
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
@@ -196,7 +201,8 @@ const ImageTask* ImageSet::find(NsPid pid) const {
 std::unique_ptr<ImageSet> load_images(const ImageDir& dir) {
   auto set = std::make_unique<ImageSet>();
   if (!dir.has(Img::inventory))
-    throw Error(Failure::image, dir.path(), "there is no inventory.img: this is no image directory, or its dump did not finish",
+    throw Error(Failure::image, dir.path(),
+                "there is no inventory.img: this is no image directory, or its dump did not finish",
                 "check -D, or dump again");
   set->inventory = dir.one<pb::inventory_entry>(Img::inventory);
   check_inventory(set->inventory);

@@ -34,34 +34,34 @@ struct MemoryPatch {
 struct ImageThread {
   NsPid tid;
   pb::core_entry core;
-  const pb::nsr_thread_entry* ext = nullptr;   ///< in ImageTask::ext
+  const pb::nsr_thread_entry* ext = nullptr;  ///< in ImageTask::ext
 };
 
 struct ImageTask {
   NsPid pid, ppid, pgid, sid;
   bool zombie = false;
-  std::vector<ImageThread> threads;            ///< leader first; zombies: the leader only
+  std::vector<ImageThread> threads;  ///< leader first; zombies: the leader only
   pb::task_kobj_ids_entry ids;
   pb::mm_entry mm;
   pb::nsr_mm_entry mm_ext;
-  std::vector<MemoryPatch> patches;            ///< written when all pages are loaded
+  std::vector<MemoryPatch> patches;  ///< written when all pages are loaded
   pb::fs_entry fs;
   pb::nsr_task_entry ext;
-  std::vector<pb::fdinfo_entry> table;         ///< the task's descriptor table (shared tables: the same list)
+  std::vector<pb::fdinfo_entry> table;  ///< the task's descriptor table (shared tables: the same list)
   uint32_t pages_id = 0;
-  std::vector<PageRun> pages;                  ///< ascending
-  int parent = -1;                             ///< index of the parent in ImageSet::tasks
+  std::vector<PageRun> pages;  ///< ascending
+  int parent = -1;             ///< index of the parent in ImageSet::tasks
   std::vector<size_t> children;
   const pb::task_core_entry& tc() const { return threads[0].core.tc(); }
-  std::string object() const;                  ///< "pid 4711"
+  std::string object() const;  ///< "pid 4711"
 };
 
 struct ImageSet {
   pb::inventory_entry inventory;
-  std::vector<ImageTask> tasks;                ///< as in pstree.img: parents before children, root first
+  std::vector<ImageTask> tasks;  ///< as in pstree.img: parents before children, root first
   std::vector<pb::file_entry> files;
   std::map<uint32_t, const pb::file_entry*> file_by_id;
-  pb::seccomp_entry seccomp;                   ///< filters; empty when seccomp.img is missing
+  pb::seccomp_entry seccomp;  ///< filters; empty when seccomp.img is missing
 
   const ImageTask* find(NsPid pid) const;
 };

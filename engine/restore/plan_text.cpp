@@ -40,7 +40,8 @@ std::string plan_text(const ImageSet& set, const TreePlan& plan, const RestoreFi
     out += format("pid %d: map %d areas, read %llu KiB of pages\n", t.pid.value, t.mm.vmas_size(),
                   static_cast<unsigned long long>(bytes >> 10));
     for (const auto& e : t.table)
-      out += format("pid %d: descriptor %u <- file %u%s\n", t.pid.value, e.fd(), e.id(), e.flags() & 1 ? " (close on exec)" : "");
+      out += format("pid %d: descriptor %u <- file %u%s\n", t.pid.value, e.fd(), e.id(),
+                    e.flags() & 1 ? " (close on exec)" : "");
     for (size_t i = 1; i < t.threads.size(); i++)
       out += format("pid %d: create thread %d\n", t.pid.value, t.threads[i].tid.value);
     out += format("pid %d: signals, timers, limits, credentials, registers\n", t.pid.value);

@@ -92,12 +92,14 @@ class Builder {
       for (size_t c : *list) {
         const PlanNode& child = plan_.nodes[c];
         if (child.kind == PlanNode::Kind::helper) wanted = unite(wanted, wanted_by_children(c, t));
-        if (child.kind == PlanNode::Kind::task && task(child).parent == t) wanted = unite(wanted, cow_.shared(child.task));
+        if (child.kind == PlanNode::Kind::task && task(child).parent == t)
+          wanted = unite(wanted, cow_.shared(child.task));
       }
     return wanted;
   }
 
-  /// Children first: their addresses are needed by the parent's clone calls. base: the memory that the task is born with.
+  /// Children first: their addresses are needed by the parent's clone calls. base: the memory that the task is born
+  /// with.
   void build(size_t n, const AddressSpace* base) {
     const PlanNode& node = plan_.nodes[n];
     bool is_task = node.kind == PlanNode::Kind::task;
@@ -197,7 +199,8 @@ class Builder {
         if (patch.at < v.start() || patch.at >= v.end()) continue;
         if (!open) p.calls.call(SYS_mprotect, v.start(), v.end() - v.start(), PROT_READ | PROT_WRITE);
         open = true;
-        iovec from{reinterpret_cast<void*>(arena_.put(patch.bytes.data(), patch.bytes.size()).value), patch.bytes.size()};
+        iovec from{reinterpret_cast<void*>(arena_.put(patch.bytes.data(), patch.bytes.size()).value),
+                   patch.bytes.size()};
         iovec to{reinterpret_cast<void*>(patch.at), patch.bytes.size()};
         auto written = p.calls.call(SYS_process_vm_writev, t.pid, arena_.put(from), 1, arena_.put(to), 1, 0);
         p.calls.note("patching its vDSO");
@@ -244,7 +247,8 @@ class Builder {
         break;
       }
     std::vector<std::vector<uint32_t>> filters;
-    for (const ImageThread& th : t.threads) filters.push_back(seccomp_chain(set_.seccomp, th.core.thread_core(), t.object()));
+    for (const ImageThread& th : t.threads)
+      filters.push_back(seccomp_chain(set_.seccomp, th.core.thread_core(), t.object()));
     size_t common = SeccompEmitter::common(filters);
     seccomp_.emit(filters[0], 0, common, p.calls, arena_);
     for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, filters[i], common, p.calls, out_[n]);
@@ -258,8 +262,8 @@ class Builder {
     out_[n].finish = stored(std::move(p), arena_);
   }
 
-  void build_thread(const ImageTask& t, size_t i, const std::vector<uint32_t>& filters, size_t inherited, Program& leader,
-                    NodePrograms& out) {
+  void build_thread(const ImageTask& t, size_t i, const std::vector<uint32_t>& filters, size_t inherited,
+                    Program& leader, NodePrograms& out) {
     const ImageThread& th = t.threads[i];
     TaskProgram p;
     emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
@@ -297,7 +301,8 @@ class Builder {
     if (auto uid = self_.login_uid.find(index); uid != self_.login_uid.end())
       emit_proc_write(self_.proc_fd, "self/loginuid", format("%u", uid->second), "audit login uid", p, arena_);
     if (auto label = self_.label.find(index); label != self_.label.end())
-      emit_proc_write(self_.proc_fd, self_.label_file, label->second, "security label \"" + label->second + "\"", p, arena_);
+      emit_proc_write(self_.proc_fd, self_.label_file, label->second, "security label \"" + label->second + "\"", p,
+                      arena_);
   }
 
   /// What the kinds ask a task to do once the tree exists, threads (owners of files) included.
@@ -341,7 +346,8 @@ SharedArea::SharedArea(const ImageSet& set, size_t n) : size_((n + 2 * kPage) & 
     for (const auto& t : set.tasks)
       for (const auto& v : t.mm.vmas()) taken.push_back({v.start(), v.end()});
     taken.reserve(taken.size() + 4096);
-    for (const auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or(""))) taken.push_back({m.start, m.end});
+    for (const auto& m : procfs::parse_maps(read_file("/proc/self/maps").value_or("")))
+      taken.push_back({m.start, m.end});
     std::sort(taken.begin(), taken.end());
     at = 0x100000;
     // a guard distance keeps growing stacks of the tasks away
@@ -374,7 +380,8 @@ SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile) 
     if (t.zombie) continue;
     if (t.tc().has_loginuid() && own && std::strtoul(own->c_str(), nullptr, 10) != t.tc().loginuid())
       self.login_uid[static_cast<int>(i)] = t.tc().loginuid();
-    std::string label = label_to_restore(t.threads[0].core.thread_core().creds(), set.inventory.lsmtype(), lsm_profile, host, t.object());
+    std::string label = label_to_restore(t.threads[0].core.thread_core().creds(), set.inventory.lsmtype(), lsm_profile,
+                                         host, t.object());
     if (!label.empty()) self.label[static_cast<int>(i)] = host.label_command(label);
   }
   return self;
@@ -388,22 +395,23 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
     n += t.patches.size() * (3 * sizeof(Record) + 128);
-    n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) + t.table.size() * 256 + 8192;
+    n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) +
+         t.table.size() * 256 + 8192;
     if (t.parent >= 0) {
       const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];
       n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size()) +
            128 * static_cast<size_t>(t.mm_ext.shared_with_parent_size());
     }
     for (const ImageThread& th : t.threads)
-      n += thread_arena_size(th.core) + 512 + sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
+      n += thread_arena_size(th.core) + 512 +
+           sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
   }
   return n + n / 4 + set.files.size() * 1024 + SeccompEmitter::arena_size(set.seccomp);
 }
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::map<int, int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area,
-                                         bool root_is_init) {
+                                         const SelfSettings& self, SharedArea& area, bool root_is_init) {
   return Builder(set, plan, files, pages_fd, cow, self, area, root_is_init).run();
 }
 

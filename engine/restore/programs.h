@@ -27,9 +27,9 @@ struct StoredProgram {
 /// Programs of one node of the plan, in the order in which they run.
 struct NodePrograms {
   StoredProgram build;                 ///< makes itself and its children, its memory, its directories
-  StoredProgram settle;                 ///< what follows when its memory was filled from outside; else in build
-  Program::Index uffd = 0;              ///< record of build that opens a userfaultfd, where there is a settle
-  PushJob push;                         ///< what to fill; its pid and descriptor are not known yet
+  StoredProgram settle;                ///< what follows when its memory was filled from outside; else in build
+  Program::Index uffd = 0;             ///< record of build that opens a userfaultfd, where there is a settle
+  PushJob push;                        ///< what to fill; its pid and descriptor are not known yet
   StoredProgram join;                  ///< joins a group; a zombie also exits
   StoredProgram finish;                ///< descriptors, threads, process state, credentials
   std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish
@@ -56,9 +56,9 @@ class SharedArea {
 
 /// What a task has to write into its own /proc before its threads exist.
 struct SelfSettings {
-  int proc_fd = -1;                          ///< the engine's descriptor of /proc, kept by RestoreFiles
-  std::map<int, uint32_t> login_uid;         ///< by task index: those that differ from the engine's
-  std::map<int, std::string> label;          ///< by task index: what goes into label_file
+  int proc_fd = -1;                   ///< the engine's descriptor of /proc, kept by RestoreFiles
+  std::map<int, uint32_t> login_uid;  ///< by task index: those that differ from the engine's
+  std::map<int, std::string> label;   ///< by task index: what goes into label_file
   std::string label_file;
   bool empty() const { return login_uid.empty() && label.empty(); }
 };
@@ -71,8 +71,7 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan);
 /// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::map<int, int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area,
-                                         bool root_is_init);
+                                         const SelfSettings& self, SharedArea& area, bool root_is_init);
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
 /// does not come to that. our_child: the engine is its parent.

@@ -13,19 +13,19 @@
 #include <optional>
 #include <set>
 
-#include "engine/base/action_scripts.h"
 #include "arch/cpu.h"
 #include "cpuinfo.pb.h"
+#include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/images/stats_text.h"
+#include "engine/memory/sysv_segments.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
-#include "engine/images/stats_text.h"
-#include "engine/memory/sysv_segments.h"
-#include "engine/restore/executor.h"
 #include "engine/process/restore_state.h"
+#include "engine/restore/executor.h"
 #include "engine/restore/foreign_vdso.h"
 #include "engine/restore/plan_text.h"
 #include "stats.pb.h"
@@ -96,9 +96,11 @@ class Restore {
   /// Asked for, the image must be there; without being asked it is compared when it is.
   void check_cpu() {
     if (!images_.has(Img::cpuinfo) && !options_.cpu_cap.given) return;
-    auto lacks = arch::cpu_lacks(images_.one<pb::cpuinfo_entry>(Img::cpuinfo), arch::host_cpuid(), options_.cpu_cap.mask);
+    auto lacks =
+        arch::cpu_lacks(images_.one<pb::cpuinfo_entry>(Img::cpuinfo), arch::host_cpuid(), options_.cpu_cap.mask);
     if (!lacks.empty())
-      throw Error(Failure::environment, "CPU", format("this one lacks %s%s", lacks[0].c_str(), lacks.size() > 1 ? " and more" : ""),
+      throw Error(Failure::environment, "CPU",
+                  format("this one lacks %s%s", lacks[0].c_str(), lacks.size() > 1 ? " and more" : ""),
                   "restore on a CPU like that of the dump, or accept the risk with --cpu-cap=none");
   }
 
@@ -154,7 +156,8 @@ class Restore {
       uint32_t own = cgroup_of(task), first = cgroup_of(0);
       if (own != first && (cgroups.moves(own) || cgroups.moves(first))) cgroups.move(first, own, threads[0], false);
       for (size_t i = 1; i < threads.size(); i++)
-        if (uint32_t set = cgroup_of(task, i); set != own && (cgroups.moves(set) || cgroups.moves(own))) cgroups.move(own, set, threads[i], true);
+        if (uint32_t set = cgroup_of(task, i); set != own && (cgroups.moves(set) || cgroups.moves(own)))
+          cgroups.move(own, set, threads[i], true);
     }
   }
 
@@ -243,7 +246,8 @@ class Restore {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
     ::execvp(argv[0], argv.data());
-    throw_errno(Failure::usage, "--exec-cmd " + options_.exec_cmd[0], "it cannot be started", errno, "the restored tree runs on");
+    throw_errno(Failure::usage, "--exec-cmd " + options_.exec_cmd[0], "it cannot be started", errno,
+                "the restored tree runs on");
   }
 
   /// docs/launcher.md: the launcher writes pid files and lends the terminal before the tree runs, or gives up.
@@ -303,8 +307,8 @@ class Restore {
     if (options_.display_stats) std::fputs(stats_text(stats_).c_str(), stdout);
   }
 
-  /// A root that asked for a signal at its parent's death must not get one because the engine leaves: the kernel sends it
-  /// with the rights of the dying parent, which gives them away.
+  /// A root that asked for a signal at its parent's death must not get one because the engine leaves: the kernel sends
+  /// it with the rights of the dying parent, which gives them away.
   void leave_quietly() {
     bool asked = false;
     std::set<uid_t> ids;
@@ -317,7 +321,8 @@ class Restore {
     uid_t stranger = 65533;
     while (ids.count(stranger)) stranger--;
     if (::setresuid(stranger, stranger, stranger))
-      log.warn("%s gets its parent-death signal when the engine leaves: %s", set_->tasks[0].object().c_str(), std::strerror(errno));
+      log.warn("%s gets its parent-death signal when the engine leaves: %s", set_->tasks[0].object().c_str(),
+               std::strerror(errno));
   }
 
   /// In the foreground the engine stays as the parent until its children are gone.

@@ -52,7 +52,7 @@ class RestoreFiles final : public RestoreContext {
   std::map<uint32_t, UniqueFd> fds_;
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
-  std::set<int> numbers_;   ///< of all tables
+  std::set<int> numbers_;  ///< of all tables
   int spare_ = -1;
   ConnectionLock* lock_ = nullptr;
 };

@@ -18,7 +18,8 @@ class Planner {
     const ImageTask& root = set_.tasks[0];
     bool outside = root.sid != root.pid;
     if (outside && !inherit_)
-      throw Error(Failure::usage, root.object(), format("its session (leader %d) is outside of the images", root.sid.value),
+      throw Error(Failure::usage, root.object(),
+                  format("its session (leader %d) is outside of the images", root.sid.value),
                   "use --shell-job as for the dump");
     build(0, outside ? root.sid : NsPid(0), outside ? inherited_group(root) : NsPid(0));
     add_group_helpers();
@@ -66,8 +67,8 @@ class Planner {
     return n;
   }
 
-  /// Children in a session that they cannot inherit. Its leader has exited: a helper takes its id, makes the session and
-  /// then them, as its siblings. Its leader lives as a brother: that one makes them so.
+  /// Children in a session that they cannot inherit. Its leader has exited: a helper takes its id, makes the session
+  /// and then them, as its siblings. Its leader lives as a brother: that one makes them so.
   void add_orphans(size_t, PlanNode& parent, NsPid sid, const std::vector<size_t>& members) {
     if (tasks_.count(sid)) {
       for (size_t n : parent.late)

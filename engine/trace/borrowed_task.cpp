@@ -251,7 +251,8 @@ void BorrowedTask::let_stopped_go_on(int signal_fd) {
   }
   for (const FrozenThread& th : task_.threads) {
     int status;
-    if (::waitpid(th.tid.value, &status, __WALL | WNOHANG) == th.tid.value && WIFSTOPPED(status)) Tracee(th.tid).resume();
+    if (::waitpid(th.tid.value, &status, __WALL | WNOHANG) == th.tid.value && WIFSTOPPED(status))
+      Tracee(th.tid).resume();
   }
 }
 

@@ -62,7 +62,7 @@ class BorrowedTask {
   std::vector<RemoteAddr> own_code_;    ///< of each thread: where it takes back its mask and registers by itself
   std::vector<std::byte> cave_before_;  ///< what stands there to the end of its page when nobody borrows
   bool given_back_ = false;
-  bool cave_clean_ = false;   ///< the borrowing code is not in the task at the moment
+  bool cave_clean_ = false;  ///< the borrowing code is not in the task at the moment
 };
 
 }  // namespace nsr

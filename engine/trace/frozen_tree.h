@@ -21,22 +21,22 @@ struct FrozenThread {
   NsPid ns_tid;
   arch::Registers regs{};
   uint64_t signal_mask = 0;
-  bool diverted = false;   ///< its registers are not its own at the moment
-  int stop_signal = 0;     ///< it was in a group stop by this signal when it was frozen
-  std::optional<SleepMark> sleep;      ///< it slept in a call with a timeout when the freeze began
-  uint64_t slept_ns = 0;               ///< how long by then; 0 = unknown
+  bool diverted = false;           ///< its registers are not its own at the moment
+  int stop_signal = 0;             ///< it was in a group stop by this signal when it was frozen
+  std::optional<SleepMark> sleep;  ///< it slept in a call with a timeout when the freeze began
+  uint64_t slept_ns = 0;           ///< how long by then; 0 = unknown
 };
 
 /// One process of the tree. A zombie has no threads.
 struct FrozenTask {
   HostPid pid;
   NsPid ns_pid;
-  HostPid parent;          ///< 0 for the root
-  HostPid parent_thread;   ///< the parent's thread whose child it is
+  HostPid parent;         ///< 0 for the root
+  HostPid parent_thread;  ///< the parent's thread whose child it is
   bool zombie = false;
-  int stop_signal = 0;     ///< job control: stopped by this signal
-  std::vector<FrozenThread> threads;   ///< leader first, then by ascending id
-  bool dead_leader = false;            ///< the leader has exited, other threads live on (no FrozenThread for it)
+  int stop_signal = 0;                ///< job control: stopped by this signal
+  std::vector<FrozenThread> threads;  ///< leader first, then by ascending id
+  bool dead_leader = false;           ///< the leader has exited, other threads live on (no FrozenThread for it)
   /// The id under which /proc shows its memory and files, which a dead leader has no more.
   HostPid handle() const { return threads.empty() ? pid : threads.front().tid; }
 };

@@ -42,7 +42,9 @@ void Program::feed(Index from, Index to, unsigned arg) {
   records_[from].control = (records_[from].control & 7) | distance;
 }
 
-void Program::point(Index from, unsigned arg, Index of, unsigned of_arg) { pointers_.push_back({from, of, arg, of_arg}); }
+void Program::point(Index from, unsigned arg, Index of, unsigned of_arg) {
+  pointers_.push_back({from, of, arg, of_arg});
+}
 
 void Program::note(std::string text) { notes_.emplace_back(records_.size() - 1, std::move(text)); }
 
@@ -57,7 +59,8 @@ RemoteAddr Program::store(Arena& arena, int32_t end, uint64_t operand) const {
   RemoteAddr at = arena.alloc((records_.size() + 1) * sizeof(Record), 64);
   std::memcpy(arena.local(at), records_.data(), records_.size() * sizeof(Record));
   for (const Pointer& p : pointers_)
-    arena.local<Record>(at)[p.from].arg[p.arg] = at.value + p.of * sizeof(Record) + offsetof(Record, arg) + 8 * p.of_arg;
+    arena.local<Record>(at)[p.from].arg[p.arg] =
+        at.value + p.of * sizeof(Record) + offsetof(Record, arg) + 8 * p.of_arg;
   Record& last = arena.local<Record>(at)[records_.size()];
   last.nr = end;
   last.arg[0] = operand;

@@ -15,10 +15,11 @@ namespace nsr {
 
 /// One record as the stub reads it. The stub's rsp walks an array of these.
 struct Record {
-  int32_t nr;        ///< syscall number; or kEndProgram, kJump, kLeave
-  int32_t control;   ///< bit 0: failure allowed; the rest (multiple of 8): extra place for the result, relative to `result`
+  int32_t nr;  ///< syscall number; or kEndProgram, kJump, kLeave
+  int32_t
+      control;  ///< bit 0: failure allowed; the rest (multiple of 8): extra place for the result, relative to `result`
   uint64_t arg[6];
-  int64_t result;    ///< what the kernel returned; kNotRun before
+  int64_t result;  ///< what the kernel returned; kNotRun before
 };
 static_assert(sizeof(Record) == arch::kRecordSize);
 inline constexpr int64_t kNotRun = INT64_MIN;

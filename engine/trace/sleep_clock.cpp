@@ -32,7 +32,8 @@ std::optional<uint64_t> exec_start(const std::string& sched) {
   uint64_t ms = std::strtoull(text, &end, 10);
   if (end == text || *end != '.') return std::nullopt;
   uint64_t ns = 0, unit = 100000;
-  for (const char* p = end + 1; *p >= '0' && *p <= '9' && unit > 0; p++, unit /= 10) ns += static_cast<uint64_t>(*p - '0') * unit;
+  for (const char* p = end + 1; *p >= '0' && *p <= '9' && unit > 0; p++, unit /= 10)
+    ns += static_cast<uint64_t>(*p - '0') * unit;
   return ms * 1000000 + ns;
 }
 
@@ -71,7 +72,8 @@ long restarted_number(const procfs::ProcDir& dir, HostPid tid, const std::string
   if (place.find("futex") != std::string::npos) return SYS_futex;
   if (place.find("poll") != std::string::npos) return SYS_poll;
   // All of nanosleep is scheduler code, which wchan leaves out: it shows the entry. A clock id is no pointer.
-  if (place.find("sleep") != std::string::npos || place.find("syscall") != std::string::npos) return first < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
+  if (place.find("sleep") != std::string::npos || place.find("syscall") != std::string::npos)
+    return first < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
   return 0;
 }
 

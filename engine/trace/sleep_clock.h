@@ -1,5 +1,5 @@
-// How long a thread has slept in a system call with a timeout: the kernel tells nobody what is left of a timeout, but it
-// tells when a thread was last taken off its CPU (se.exec_start in /proc/PID/task/TID/sched).
+// How long a thread has slept in a system call with a timeout: the kernel tells nobody what is left of a timeout, but
+// it tells when a thread was last taken off its CPU (se.exec_start in /proc/PID/task/TID/sched).
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,11 @@ namespace nsr {
 
 /// One look at a sleeping thread.
 struct SleepMark {
-  uint64_t off_cpu_at = 0;   ///< nanoseconds of the scheduler's clock of that CPU; 0: unknown (no CONFIG_SCHED_DEBUG)
+  uint64_t off_cpu_at = 0;  ///< nanoseconds of the scheduler's clock of that CPU; 0: unknown (no CONFIG_SCHED_DEBUG)
   int cpu = 0;
-  uint64_t looked_at = 0;    ///< CLOCK_MONOTONIC, nanoseconds
-  long restarted_nr = 0;     ///< the call which restart_syscall goes on with, as the kernel function it waits in tells; 0: unknown
+  uint64_t looked_at = 0;  ///< CLOCK_MONOTONIC, nanoseconds
+  long restarted_nr =
+      0;  ///< the call which restart_syscall goes on with, as the kernel function it waits in tells; 0: unknown
 };
 
 /// Looks at a thread that is not stopped yet. Nothing when it is not in a call with a relative, finite timeout. dir: of

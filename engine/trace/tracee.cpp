@@ -111,7 +111,8 @@ std::optional<Stop> Waits::any(const Deadline& deadline) { return next_report(-1
 
 void Tracee::fail(const char* what, int err) const {
   if (err == ESRCH)
-    throw Error(Failure::target, format("pid %d", tid_.value), format("it was killed or resumed during the operation (%s)", what),
+    throw Error(Failure::target, format("pid %d", tid_.value),
+                format("it was killed or resumed during the operation (%s)", what),
                 "nothing else was changed; start again");
   throw_errno(Failure::target, format("pid %d", tid_.value), what, err);
 }

@@ -25,8 +25,8 @@ struct Stop {
   enum class Kind { exited, killed, event, syscall, signal };
   HostPid tid;
   Kind kind;
-  int signal = 0;   ///< exited: exit code; killed, signal: number; event: the signal of a group stop or SIGTRAP
-  int event = 0;    ///< PTRACE_EVENT_*
+  int signal = 0;  ///< exited: exit code; killed, signal: number; event: the signal of a group stop or SIGTRAP
+  int event = 0;   ///< PTRACE_EVENT_*
 };
 
 /// A point in time after which waiting fails with Error(timeout). No deadline: waits for ever.
@@ -68,8 +68,8 @@ class Tracee {
   /// PTRACE_SEIZE. 0 or errno.
   [[nodiscard]] int seize(long options) const;
   void interrupt() const;
-  void resume(int signal = 0) const;            ///< PTRACE_CONT
-  void resume_to_syscall(int signal = 0) const; ///< PTRACE_SYSCALL
+  void resume(int signal = 0) const;             ///< PTRACE_CONT
+  void resume_to_syscall(int signal = 0) const;  ///< PTRACE_SYSCALL
   void detach(int signal = 0) const;
   arch::Registers registers() const;
   void set_registers(const arch::Registers& r) const;

@@ -1,6 +1,7 @@
 // Victims and baselines of memory_bench.py:  memory_victim MODE MIB [FILE]
 // small, thp, holes, vmas, fork: make that memory, print the pid's line "ready", sleep for ever.
-// memcpy: prints the milliseconds of a memcpy of MIB between touched buffers. write: those of writing a hot buffer of MIB to FILE.
+// memcpy: prints the milliseconds of a memcpy of MIB between touched buffers. write: those of writing a hot buffer of
+// MIB to FILE.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

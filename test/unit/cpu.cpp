@@ -1,9 +1,9 @@
 // Features of made-up CPUs: what is recorded, and what a lesser one is told to lack.
-#include <catch2/catch.hpp>
+#include "arch/cpu.h"
 
+#include <catch2/catch.hpp>
 #include <cstring>
 
-#include "arch/cpu.h"
 #include "cpuinfo.pb.h"
 #include "engine/base/error.h"
 #include "engine/base/run_options.h"

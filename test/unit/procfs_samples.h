@@ -1,4 +1,5 @@
-// Texts of /proc as Linux 6.18 printed them for one program made to hold one of everything (shortened where it repeats).
+// Texts of /proc as Linux 6.18 printed them for one program made to hold one of everything (shortened where it
+// repeats).
 #pragma once
 
 namespace samples {
@@ -204,7 +205,8 @@ notify: signal/pid.18077
 ClockID: 1
 )TEXT";
 
-inline constexpr char maps[] = R"TEXT(55f57f416000-55f57f418000 r--p 00000000 fe:00 10953025                   /tmp/pf/cap
+inline constexpr char maps[] =
+    R"TEXT(55f57f416000-55f57f418000 r--p 00000000 fe:00 10953025                   /tmp/pf/cap
 55f57f418000-55f57f41a000 r-xp 00002000 fe:00 10953025                   /tmp/pf/cap
 55f57f41a000-55f57f41b000 r--p 00004000 fe:00 10953025                   /tmp/pf/cap
 55f57f41b000-55f57f41c000 r--p 00004000 fe:00 10953025                   /tmp/pf/cap
@@ -232,7 +234,8 @@ inline constexpr char maps[] = R"TEXT(55f57f416000-55f57f418000 r--p 00000000 fe
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
 )TEXT";
 
-inline constexpr char smaps[] = R"TEXT(55f57f416000-55f57f418000 r--p 00000000 fe:00 10953025                   /tmp/pf/cap
+inline constexpr char smaps[] =
+    R"TEXT(55f57f416000-55f57f418000 r--p 00000000 fe:00 10953025                   /tmp/pf/cap
 Size:                  8 kB
 KernelPageSize:        4 kB
 MMUPageSize:           4 kB

@@ -1,7 +1,7 @@
 // The vDSO of another kernel: finding functions in hostile images, and what becomes of a task's mappings.
-#include <catch2/catch.hpp>
-
 #include <sys/mman.h>
+
+#include <catch2/catch.hpp>
 
 #include "engine/base/error.h"
 #include "engine/memory/vdso_symbols.h"
@@ -61,7 +61,8 @@ TEST_CASE("vdso: the same kernel changes nothing, another one makes functions ju
   ImageTask same;
   same.pid = NsPid(7);
   for (const auto& part : host.parts) {
-    auto one = task_with(0x7f0000000000 + (part.start - host.parts[0].start), {{part.end - part.start, part.code ? kVmaVdso : kVmaVvar}});
+    auto one = task_with(0x7f0000000000 + (part.start - host.parts[0].start),
+                         {{part.end - part.start, part.code ? kVmaVdso : kVmaVvar}});
     *same.mm.add_vmas() = one.mm.vmas(0);
   }
   CHECK_FALSE(adapt_vdso(same, host, read));
@@ -78,7 +79,8 @@ TEST_CASE("vdso: the same kernel changes nothing, another one makes functions ju
     kernel_parts += (v.status() & (kVmaVdso | kVmaVvar)) != 0;
   }
   CHECK(kernel_parts == host.parts.size());
-  for (const auto& p : other.patches) CHECK((p.at >= 0x7f0000003000 && p.at + p.bytes.size() <= 0x7f0000003000 + code.size()));
+  for (const auto& p : other.patches)
+    CHECK((p.at >= 0x7f0000003000 && p.at + p.bytes.size() <= 0x7f0000003000 + code.size()));
 
   ImageTask blind = task_with(0x7f0000000000, {{0x3000, kVmaVvar}, {code.size(), kVmaVdso}});
   CHECK_THROWS_AS(adapt_vdso(blind, host, [](uint64_t, std::span<std::byte>) { return false; }), Error);

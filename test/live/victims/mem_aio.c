@@ -15,7 +15,11 @@ int main(int argc, char** argv) {
   int fd = open("/proc/self/exe", O_RDONLY);
   for (int i = 0; i < 2; i++) {
     char text[16] = {0};
-    struct iocb cb = {.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = (uint32_t)fd, .aio_buf = (uintptr_t)text, .aio_nbytes = 16, .aio_data = 7};
+    struct iocb cb = {.aio_lio_opcode = IOCB_CMD_PREAD,
+                      .aio_fildes = (uint32_t)fd,
+                      .aio_buf = (uintptr_t)text,
+                      .aio_nbytes = 16,
+                      .aio_data = 7};
     struct iocb* list[] = {&cb};
     struct io_event done;
     CHECK_EQ(syscall(SYS_io_submit, ids[i], 1, list), 1);

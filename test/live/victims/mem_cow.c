@@ -26,7 +26,8 @@ static void check_common(const char* m, int me) {
 int main(int argc, char** argv) {
   victim_init(argc, argv);
   board = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  char* m = mmap((void*)0x330000000000, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  char* m = mmap((void*)0x330000000000, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                 -1, 0);
   MUST(m != MAP_FAILED && board != MAP_FAILED);
   MUST(madvise(m, SIZE, MADV_NOHUGEPAGE) == 0);
   for (int i = 0; i < SIZE / PAGE; i++) victim_fill(m + (size_t)i * PAGE, PAGE, (uint64_t)i);
@@ -36,7 +37,8 @@ int main(int argc, char** argv) {
   for (int k = 0; k < CHILDREN; k++) {
     child[k] = fork();
     if (child[k] != 0) continue;
-    for (int i = k; i < SIZE / PAGE; i += 50) victim_fill(m + (size_t)i * PAGE, PAGE, 100000u + (uint64_t)i + (uint64_t)k);
+    for (int i = k; i < SIZE / PAGE; i += 50)
+      victim_fill(m + (size_t)i * PAGE, PAGE, 100000u + (uint64_t)i + (uint64_t)k);
     if (k == 1) MUST(madvise(m + 1000 * PAGE, 100 * PAGE, MADV_DONTNEED) == 0);
     if (k == 2) MUST(munmap(m + 1000 * PAGE, 100 * PAGE) == 0);
     if (k == 3) MUST(mprotect(m + 1000 * PAGE, 100 * PAGE, PROT_READ) == 0);
@@ -52,7 +54,8 @@ int main(int argc, char** argv) {
     victim_wait();
     check_common(m, k);
     for (int i = k; i < SIZE / PAGE; i += 50)
-      if (i < 1000 || i >= 1100) CHECK_EQ(victim_compare(m + (size_t)i * PAGE, PAGE, 100000u + (uint64_t)i + (uint64_t)k), -1);
+      if (i < 1000 || i >= 1100)
+        CHECK_EQ(victim_compare(m + (size_t)i * PAGE, PAGE, 100000u + (uint64_t)i + (uint64_t)k), -1);
     if (k == 1) CHECK(m[1000 * PAGE] == 0 && m[1100 * PAGE - 1] == 0);
     if (k == 3) CHECK(m[1001 * PAGE + 8] != 0);
     if (grown) CHECK(grown[0] == 9 && grown[(1 << 20) - 1] == 9);
@@ -73,7 +76,8 @@ int main(int argc, char** argv) {
   for (int k = 0; k < CHILDREN; k++) after += pss_of(child[k]);
   CHECK(after < before + before / 50 && after > before - before / 20, "Pss was %ld KiB, is %ld KiB", before, after);
   check_common(m, 49);
-  for (int i = 49; i < SIZE / PAGE; i += 50) CHECK_EQ(victim_compare(m + (size_t)i * PAGE, PAGE, 200000u + (uint64_t)i), -1);
+  for (int i = 49; i < SIZE / PAGE; i += 50)
+    CHECK_EQ(victim_compare(m + (size_t)i * PAGE, PAGE, 200000u + (uint64_t)i), -1);
   memset(m, 1, SIZE);
   for (int k = 0; k < CHILDREN; k++) victim_join(child[k]);
   return victim_done();

@@ -1,5 +1,5 @@
-// What a mapping can be told: advice, locks, names, guard regions, growsdown, noreserve, protections changed after pages
-// came, neighbours that are two mappings for the kernel; VmFlags in smaps are the same before and after.
+// What a mapping can be told: advice, locks, names, guard regions, growsdown, noreserve, protections changed after
+// pages came, neighbours that are two mappings for the kernel; VmFlags in smaps are the same before and after.
 #include "victim.h"
 
 enum { PAGE = 4096, N = 16 };
@@ -34,7 +34,8 @@ static void read_flags(char* out, size_t size) {
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
-  static const int advice[] = {MADV_DONTFORK, MADV_WIPEONFORK, MADV_DONTDUMP, MADV_NOHUGEPAGE, MADV_SEQUENTIAL, MADV_RANDOM};
+  static const int advice[] = {MADV_DONTFORK,   MADV_WIPEONFORK, MADV_DONTDUMP,
+                               MADV_NOHUGEPAGE, MADV_SEQUENTIAL, MADV_RANDOM};
   enum { ADVICES = sizeof advice / sizeof *advice };
   char *advised[ADVICES], *half[ADVICES];
   for (int i = 0; i < ADVICES; i++) {

@@ -1,7 +1,6 @@
-// Random sequences of mmap, munmap, mprotect, mremap, madvise and writes, each in a window of addresses of its own; then
-// children that go on in windows they got from their parent. Contents are compared here, maps by the runner.
-// The environment's NSR_SEED and NSR_SEQUENCES choose others than the default.
-// timeout: 60
+// Random sequences of mmap, munmap, mprotect, mremap, madvise and writes, each in a window of addresses of its own;
+// then children that go on in windows they got from their parent. Contents are compared here, maps by the runner. The
+// environment's NSR_SEED and NSR_SEQUENCES choose others than the default. timeout: 60
 #include "victim.h"
 
 enum { PAGE = 4096, PAGES = 16, MOST = 4000, CHILDREN = 4 };
@@ -19,9 +18,11 @@ static uint32_t dice(uint32_t n) {
 static char* window(int w) { return (char*)(kBase + (uintptr_t)w * kStride); }
 
 static void one_step(char* at) {
-  static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC};
-  static const int advice[] = {MADV_DONTNEED, MADV_DONTDUMP, MADV_DODUMP,     MADV_DONTFORK, MADV_DOFORK,
-                               MADV_RANDOM,   MADV_NORMAL,   MADV_SEQUENTIAL, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_NOHUGEPAGE};
+  static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,
+                                    PROT_READ | PROT_EXEC};
+  static const int advice[] = {MADV_DONTNEED,   MADV_DONTDUMP,   MADV_DODUMP,    MADV_DONTFORK,
+                               MADV_DOFORK,     MADV_RANDOM,     MADV_NORMAL,    MADV_SEQUENTIAL,
+                               MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_NOHUGEPAGE};
   uint32_t first = dice(PAGES), n = 1 + dice(PAGES - first);
   char* from = at + first * PAGE;
   int protection = protections[dice(5)];
@@ -53,7 +54,9 @@ static void one_step(char* at) {
         int fd[2];
         // a write that would fault is an error here
         if (pipe2(fd, O_CLOEXEC) == 0) {
-          if (write(fd[1], value, sizeof value) == sizeof value && read(fd[0], from + i * PAGE + 8 * dice(500), sizeof value) < 0) i = PAGES;
+          if (write(fd[1], value, sizeof value) == sizeof value &&
+              read(fd[0], from + i * PAGE + 8 * dice(500), sizeof value) < 0)
+            i = PAGES;
           close(fd[0]);
           close(fd[1]);
         }

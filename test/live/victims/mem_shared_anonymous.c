@@ -1,5 +1,5 @@
-// Shared anonymous memory: one object at several addresses and offsets, in parent and children, read-only in one, named,
-// with holes; /dev/zero mapped shared; memory shared by brothers only.
+// Shared anonymous memory: one object at several addresses and offsets, in parent and children, read-only in one,
+// named, with holes; /dev/zero mapped shared; memory shared by brothers only.
 #include "victim.h"
 
 enum { PAGE = 4096, N = 64 };
@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   MUST(dev != MAP_FAILED);
   close(zero);
   victim_fill(dev + PAGE, PAGE, 5);
-  char* big = mmap(NULL, 1ul << 34, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);  // 16 GiB of holes
+  char* big = mmap(NULL, 1ul << 34, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                   0);  // 16 GiB of holes
   MUST(big != MAP_FAILED);
   victim_fill(big + (1ul << 33), PAGE, 6);
   char* guard = shared(3);
@@ -37,7 +38,8 @@ int main(int argc, char** argv) {
     child[i] = fork();
     if (child[i] == 0) {
       if (i == 1) MUST(mprotect(a, N * PAGE, PROT_READ) == 0);
-      char* moved = mremap(brothers, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (char*)0x300000000000 + i * (1 << 20));
+      char* moved =
+          mremap(brothers, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (char*)0x300000000000 + i * (1 << 20));
       MUST(moved != MAP_FAILED);
       *(atomic_int*)(named + 3 * PAGE) |= 1 << i;
       victim_wait();

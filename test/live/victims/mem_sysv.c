@@ -1,5 +1,5 @@
-// SysV shared memory on the plain host: private and keyed segments, one removed already, attached read-only and twice, a
-// part protected, a part unmapped, shared with a child. Number, key, owner, mode and content stay.
+// SysV shared memory on the plain host: private and keyed segments, one removed already, attached read-only and twice,
+// a part protected, a part unmapped, shared with a child. Number, key, owner, mode and content stay.
 #include <sys/shm.h>
 
 #include "victim.h"

@@ -6,11 +6,8 @@ static volatile int stop;
 static uint64_t pattern[32][8] __attribute__((aligned(64))), after[32][8] __attribute__((aligned(64)));
 static uint64_t mask_after[8];
 
-#define EACH(X)                                                                                                   \
-  X(0)                                                                                                            \
-  X(1)                                                                                                            \
-  X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) \
-      X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define TEN(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7) X(d##8) X(d##9)
+#define EACH(X) TEN(X, ) TEN(X, 1) TEN(X, 2) X(30) X(31)
 #define LOAD(n) "vmovdqu64 " #n "*64(%[in]),%%zmm" #n "\n"
 #define STORE(n) "vmovdqu64 %%zmm" #n "," #n "*64(%[out])\n"
 #define MASKS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
