@@ -151,7 +151,7 @@ def process(out, namer, me, p, pid):
         out[f"{me} {name}"] = read(f"{p}/{name}")
     for name in LINKS:
         out[f"{me} {name}"] = link(f"{p}/{name}")
-    out[f"{me} timers"] = re.sub(r"(pid\.)\d+", r"\1*", read(f"{p}/timers"))
+    out[f"{me} timers"] = re.sub(r"([pt]id\.)\d+", r"\1*", read(f"{p}/timers"))
     out[f"{me} timers"] = re.sub(r"signal: (\d+)/[0-9a-fx]+", r"signal: \1", out[f"{me} timers"])
     out[f"{me} slack"] = read(f"{p}/timerslack_ns")
     out[f"{me} maps"] = maps_of(pid)

@@ -1,7 +1,10 @@
 // After a restore where the host's clocks are behind (as after a reboot), CLOCK_MONOTONIC and CLOCK_BOOTTIME go on;
 // twice, so that the second dump is of a tree in a time namespace. By system call, by vDSO, in a child, and for an
-// absolute sleep. restore: --action-script @SOURCE@/tools/clocks_ahead.py rounds: 2 flavours: host ns ignore:
-// .*ns.*time.*
+// absolute sleep.
+// restore: --action-script @SOURCE@/tools/clocks_ahead.py
+// rounds: 2
+// flavours: host ns
+// ignore: .*ns.*time.*
 #include <sys/syscall.h>
 
 #include "victim.h"

@@ -1,6 +1,7 @@
 // Random sequences of mmap, munmap, mprotect, mremap, madvise and writes, each in a window of addresses of its own;
 // then children that go on in windows they got from their parent. Contents are compared here, maps by the runner. The
-// environment's NSR_SEED and NSR_SEQUENCES choose others than the default. timeout: 60
+// environment's NSR_SEED and NSR_SEQUENCES choose others than the default.
+// timeout: 60
 #include "victim.h"
 
 enum { PAGE = 4096, PAGES = 16, MOST = 4000, CHILDREN = 4 };

@@ -1,5 +1,6 @@
 // rseq critical sections that never stop: an increment is neither lost nor done twice when the dump falls into a
-// section. rounds: 5
+// section.
+// rounds: 5
 #include <sys/rseq.h>
 
 #include "victim.h"

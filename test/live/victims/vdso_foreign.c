@@ -1,5 +1,8 @@
 // Images from a kernel whose vDSO has other code and another layout: time functions still work, and fast; a child, and
-// a second dump of what was patched. dump: --action-script @SOURCE@/tools/foreign_vdso.py flavours: host ns ignore: .*
+// a second dump of what was patched.
+// dump: --action-script @SOURCE@/tools/foreign_vdso.py
+// flavours: host ns
+// ignore: .*
 #include <sys/auxv.h>
 #include <sys/time.h>
 
