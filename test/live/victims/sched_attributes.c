@@ -6,6 +6,9 @@
 
 #include "victim.h"
 
+// ioprio_set(2): IOPRIO_PRIO_VALUE is no constant expression in every version of the header.
+#define IO_PRIORITY(class, level) ((class) << IOPRIO_CLASS_SHIFT | (level))
+
 struct attributes {  // sched_setattr(2); the C library has no header for it
   uint32_t size, policy;
   uint64_t flags;
@@ -18,11 +21,11 @@ enum { KINDS = 5 };
 static const struct {
   int policy, nice, priority, flags, ioprio;
 } kinds[KINDS] = {
-    {SCHED_NORMAL, 3, 0, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6)},
-    {SCHED_BATCH, 7, 0, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)},
-    {SCHED_IDLE, 0, 0, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)},
-    {SCHED_FIFO, 0, 5, SCHED_FLAG_RESET_ON_FORK, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_RT, 3)},
-    {SCHED_RR, 0, 9, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 1)},
+    {SCHED_NORMAL, 3, 0, 0, IO_PRIORITY(IOPRIO_CLASS_BE, 6)},
+    {SCHED_BATCH, 7, 0, 0, IO_PRIORITY(IOPRIO_CLASS_IDLE, 0)},
+    {SCHED_IDLE, 0, 0, 0, IO_PRIORITY(IOPRIO_CLASS_NONE, 0)},
+    {SCHED_FIFO, 0, 5, SCHED_FLAG_RESET_ON_FORK, IO_PRIORITY(IOPRIO_CLASS_RT, 3)},
+    {SCHED_RR, 0, 9, 0, IO_PRIORITY(IOPRIO_CLASS_BE, 1)},
 };
 static bool set[KINDS];
 static int nices[KINDS];  // SCHED_IDLE keeps what was inherited
