@@ -16,6 +16,7 @@
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
+#include "engine/memory/memory_object.h"
 #include "engine/memory/page_scan.h"
 #include "engine/trace/tracee.h"
 #include "pagemap.pb.h"
@@ -44,6 +45,16 @@ ImageWriter start_pagemap(ImageDir& images, Img type, uint64_t number, uint32_t 
   head.set_pages_id(pages_id);
   w.write(head);
   return w;
+}
+
+bool is_zero(int fd, uint64_t start, uint64_t n) {
+  static const std::vector<std::byte> zeros(kChunk);
+  std::vector<std::byte> buffer(kChunk);
+  for (uint64_t at = start; at < start + n; at += kChunk) {
+    ssize_t k = ::pread(fd, buffer.data(), kChunk, static_cast<off_t>(at));
+    if (k < 0 || std::memcmp(buffer.data(), zeros.data(), static_cast<size_t>(k)) != 0) return false;
+  }
+  return true;
 }
 
 /// A pages file under construction. Pages of a task go in by several threads, each reading and writing chunks at
@@ -196,8 +207,18 @@ void PageStore::write_shared(uint64_t shmid, int fd, uint64_t length) {
   uint32_t id = next_pages_id_++;
   ImageWriter map = start_pagemap(images_, Img::shmem_pagemap, shmid, id);
   PagesFile pages(images_, id);
-  uint64_t end_of_data = (length + kPage - 1) & ~(kPage - 1);
+  auto write = [&](uint64_t from, uint64_t to) {
+    map.write(entry_of(from, (to - from) / kPage, kPresent));
+    pages.append_from(fd, from, to);
+    counts_.shared_written += (to - from) / kPage;
+  };
+  uint64_t end_of_data = (length + kPage - 1) & ~(kPage - 1), huge = huge_page_size(fd);
   for (uint64_t at = 0; at < length;) {
+    if (huge) {  // hugetlbfs does not tell its holes
+      if (!is_zero(fd, at, huge)) write(at, at + huge);
+      at += huge;
+      continue;
+    }
     off_t data = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;
     // what cannot tell its holes is all data
@@ -206,9 +227,7 @@ void PageStore::write_shared(uint64_t shmid, int fd, uint64_t length) {
     if (hole < 0) hole = static_cast<off_t>(length);
     uint64_t from = static_cast<uint64_t>(data) & ~(kPage - 1);
     uint64_t to = std::min(end_of_data, (static_cast<uint64_t>(hole) + kPage - 1) & ~(kPage - 1));
-    map.write(entry_of(from, (to - from) / kPage, kPresent));
-    pages.append_from(fd, from, to);
-    counts_.shared_written += (to - from) / kPage;
+    write(from, to);
     at = to;
   }
   counts_.shared_scanned += end_of_data / kPage;

@@ -6,18 +6,21 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/memory/memory_object.h"
 #include "ipc-shm.pb.h"
 
 namespace nsr {
 namespace {
 
 const Logger log("sysv");
-constexpr int kDest = 01000;  // SHM_DEST: removed, goes with its last user
+constexpr int kDest = 01000;    // SHM_DEST: removed, goes with its last user
+constexpr int kHugeShift = 26;  // SHM_HUGE_SHIFT
 constexpr const char* kNextId = "/proc/sys/kernel/shm_next_id";
 
 std::string object_of(uint32_t id) { return format("SysV shared memory segment %u", id); }
@@ -100,6 +103,8 @@ void SysvSegments::write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id)
     d.set_id(id);
     e.set_size(ds.shm_segsz);
     e.set_in_pagemaps(true);
+    if (uint64_t size = huge_page_size(fd.get()))
+      e.set_hugetlb_flag(SHM_HUGETLB | static_cast<uint32_t>(std::countr_zero(size)) << kHugeShift);
     out.write(e);
     pages.write_shared(id, fd.get(), ds.shm_segsz);
   }

@@ -118,7 +118,8 @@ class Collector {
   }
 
   uint32_t classify_file(const SmapsEntry& s, pb::vma_entry& e) {
-    bool writable_file = s.vma.shared && s.has(VmFlag::mw);
+    // sh: the file was opened for writing, although a seal may forbid to write through this mapping (6.7)
+    bool writable_file = s.vma.shared && s.has(VmFlag::sh);
     e.set_fdflags(static_cast<uint32_t>(writable_file ? O_RDWR : O_RDONLY));
     e.set_shmid(file_id(s, writable_file));
     uint32_t status = kVmaRegular | (s.vma.shared ? kVmaFileShared : kVmaFilePrivate);

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/memory/memory_object.h"
 #include "pagemap.pb.h"
 
 namespace nsr {
@@ -118,8 +119,9 @@ void RestoreFiles::fill_shared_memory(uint64_t shmid, int fd) {
       size_t chunk = std::min<uint64_t>(buf.size(), n * kPage - done);
       if (!pread_exact(pages->fd(), buf.data(), chunk, static_cast<off_t>(offset + done)))
         throw_errno(Failure::image, pages->name(), "it is shorter than its pagemap says", errno);
-      if (!pwrite_exact(fd, buf.data(), chunk, static_cast<off_t>(e.vaddr() + done)))
-        throw_errno(Failure::environment, map.name(), "filling the memory object failed", errno);
+      if (!write_object(fd, buf.data(), chunk, e.vaddr() + done))
+        throw_errno(Failure::environment, map.name(), "filling the memory object failed", errno,
+                    huge_page_size(fd) ? "provide huge pages (vm.nr_hugepages)" : "free memory");
       done += chunk;
     }
     offset += n * kPage;

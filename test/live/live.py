@@ -118,6 +118,7 @@ class Runner:
 
     def spawn(self, argv, work):
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C", "VICTIM": self.name}
+        environment |= {key: value for key, value in os.environ.items() if key.startswith("NSR_")}
         if self.directives.terminal:
             self.shell = terminal.Shell()
             return self.shell.spawn(argv, work, environment, wait=False)

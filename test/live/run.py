@@ -14,6 +14,7 @@ Directives, comment lines at the head of victims/NAME.c
   // engine: OPTIONS    added to dump and restore          // dump: OPTIONS     // restore: OPTIONS
   // rounds: N          dump and restore N times before the victim verifies (default 1)
   // flavours: A B ...  ctest runs only these (used by CMakeLists.txt)
+  // lock: NAME          not at the same time as others with that name (used by CMakeLists.txt)
   // timeout: S         limit for each wait, seconds (default 20)
   // ignore: REGEX      snapshot keys that may change; repeatable
   // leaders: any       not every process's leader waits with victim_wait()
