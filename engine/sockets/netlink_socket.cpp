@@ -31,26 +31,29 @@ class NetlinkKind : public Kind {
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
 
  private:
-  const NetlinkRecord& record(int fd, uint32_t ino, const std::string& object);
+  NetlinkRecord record(int fd, uint32_t ino);
 
   std::map<uint64_t, std::unordered_map<uint32_t, NetlinkRecord>> tables_;
   std::map<uint32_t, FreshSocket> fresh_;  ///< by protocol
   SocketExtras extras_;
 };
 
-const NetlinkRecord& NetlinkKind::record(int fd, uint32_t ino, const std::string& object) {
+NetlinkRecord NetlinkKind::record(int fd, uint32_t ino) {
   const uint64_t net = network_namespace_of(fd);
   auto it = tables_.find(net);
   if (it == tables_.end()) it = tables_.emplace(net, netlink_sockets(fd)).first;
   const auto found = it->second.find(ino);
-  if (found == it->second.end()) throw Error(Failure::internal, object, "sock_diag does not list it");
-  return found->second;
+  if (found != it->second.end()) return found->second;
+  // One that has neither a port nor groups yet stands in none of the tables that sock_diag walks.
+  NetlinkRecord fresh;
+  fresh.protocol = static_cast<uint8_t>(int_option(fd, SOL_SOCKET, SO_PROTOCOL).value_or(0));
+  return fresh;
 }
 
 void NetlinkKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   const std::string object = file.describe();
   UniqueFd fd = ctx.borrow(file);
-  const NetlinkRecord& r = record(fd.get(), static_cast<uint32_t>(file.st.st_ino), object);
+  const NetlinkRecord r = record(fd.get(), static_cast<uint32_t>(file.st.st_ino));
   pb::netlink_sk_entry& sk = *entry.mutable_nlsk();
   entry.set_type(pb::NETLINKSK);
   sk.set_id(entry.id());

@@ -19,6 +19,7 @@ constexpr int kUdpLiteRecvCoverage = 11;
 constexpr int kUdp = 17, kTcp = 6, kRaw = 255, kNetlink = 270, kPacket = 263, kIp = 0, kIpv6 = 41;
 // Newer than Debian 12's headers.
 constexpr int kSoPasspidfd = 76, kSoRcvpriority = 82, kSoPassrights = 83, kIpLocalPortRange = 51;
+constexpr int kIpv6HeaderIncluded = 36;
 
 using enum OptionUse;
 
@@ -48,6 +49,8 @@ constexpr ExtraOption kTable[] = {
     {SOL_SOCKET, kSoRcvpriority, 4, early, "SO_RCVPRIORITY"},
     {SOL_SOCKET, kSoPassrights, 4, late, "SO_PASSRIGHTS"},
     // ip(7)
+    NSR_OPTION(kIp, IP_ROUTER_ALERT, 4, early),
+    NSR_OPTION(kIp, IP_PKTINFO, 4, early),  // also of IPv6 sockets, beside IPV6_RECVPKTINFO
     NSR_OPTION(kIp, IP_RECVTTL, 4, early),
     NSR_OPTION(kIp, IP_RECVOPTS, 4, early),
     NSR_OPTION(kIp, IP_RETOPTS, 4, early),
@@ -70,9 +73,17 @@ constexpr ExtraOption kTable[] = {
     NSR_OPTION(kIp, IP_UNICAST_IF, 4, early),
     NSR_OPTION(kIp, IP_OPTIONS, 0, early),
     // ipv6(7)
+    NSR_OPTION(kIpv6, IPV6_2292PKTINFO, 4, early),
+    NSR_OPTION(kIpv6, IPV6_2292HOPOPTS, 4, early),
+    NSR_OPTION(kIpv6, IPV6_2292DSTOPTS, 4, early),
+    NSR_OPTION(kIpv6, IPV6_2292RTHDR, 4, early),
+    NSR_OPTION(kIpv6, IPV6_2292HOPLIMIT, 4, early),
+    NSR_OPTION(kIpv6, IPV6_FLOWINFO, 4, early),
+    NSR_OPTION(kIpv6, IPV6_FLOWINFO_SEND, 4, early),
+    {kIpv6, kIpv6HeaderIncluded, 4, early, "IPV6_HDRINCL"},
     NSR_OPTION(kIpv6, IPV6_UNICAST_HOPS, 4, early),
     NSR_OPTION(kIpv6, IPV6_MULTICAST_HOPS, 4, datagrams),
-    NSR_OPTION(kIpv6, IPV6_MULTICAST_LOOP, 4, datagrams),
+    NSR_OPTION(kIpv6, IPV6_MULTICAST_LOOP, 4, early),
     NSR_OPTION(kIpv6, IPV6_MULTICAST_IF, 4, datagrams),
     NSR_OPTION(kIpv6, IPV6_MULTICAST_ALL, 4, early),
     NSR_OPTION(kIpv6, IPV6_UNICAST_IF, 4, early),
@@ -98,7 +109,7 @@ constexpr ExtraOption kTable[] = {
     NSR_OPTION(kTcp, TCP_SYNCNT, 4, early),
     NSR_OPTION(kTcp, TCP_LINGER2, 4, early),
     NSR_OPTION(kTcp, TCP_DEFER_ACCEPT, 4, early),
-    NSR_OPTION(kTcp, TCP_WINDOW_CLAMP, 4, early),
+    NSR_OPTION(kTcp, TCP_WINDOW_CLAMP, 4, late),  // a connect(2) chooses its own
     NSR_OPTION(kTcp, TCP_MAXSEG, 4, early),
     NSR_OPTION(kTcp, TCP_FASTOPEN, 4, early),
     NSR_OPTION(kTcp, TCP_CONGESTION, 0, early),

@@ -131,6 +131,8 @@ void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& obj
   flag(opts.so_broadcast(), SO_BROADCAST, "SO_BROADCAST");
   flag(opts.so_keepalive(), SO_KEEPALIVE, "SO_KEEPALIVE");
   flag(opts.so_oobinline() != 0, SO_OOBINLINE, "SO_OOBINLINE");
+  const auto family = int_option(fd, SOL_SOCKET, SO_DOMAIN);
+  if (family != AF_INET && family != AF_INET6) flag(opts.reuseaddr(), SO_REUSEADDR, "SO_REUSEADDR");
   if (opts.has_so_linger()) {
     const linger wait{1, static_cast<int>(opts.so_linger())};
     if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof wait) != 0)

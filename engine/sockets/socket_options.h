@@ -16,8 +16,8 @@ namespace nsr {
 pb::sk_opts_entry collect_options(int fd, const std::string& object);
 
 /// Sets them. Buffer sizes exceed the sysctl limits when they did (SO_*BUFFORCE). Throws Error(environment).
-/// SO_REUSEADDR and SO_REUSEPORT are left to the caller, who may need them otherwise while it binds; filters and the
-/// filter lock too (apply_filter), because a filter would drop the data that fills the queues.
+/// SO_REUSEADDR and SO_REUSEPORT of IP sockets are left to the caller, who may need them otherwise while it binds;
+/// filters and the filter lock too (apply_filter), because a filter would drop the data that fills the queues.
 void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& object);
 void apply_filter(int fd, const pb::sk_opts_entry& opts, const std::string& object);
 

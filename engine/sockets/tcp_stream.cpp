@@ -31,6 +31,22 @@ bool one_of(uint32_t state, std::initializer_list<uint32_t> states) {
 /// Our FIN waits in the send queue to be acknowledged; the kernel counts it as a byte.
 bool fin_in_queue(uint32_t state) { return one_of(state, {kTcpFinWait1, kTcpLastAck, kTcpClosing}); }
 
+/// connect(2) makes segments as large as it knows the peer's limit to be, 536 bytes when nobody has said anything, and
+/// does not look at the limit again when TCP_REPAIR_OPTIONS names it. A limit of our own is believed from the start.
+class SegmentSize {
+ public:
+  SegmentSize(int fd, uint32_t size) : fd_(fd) { set(static_cast<int>(std::min(size, kLargestMaxseg))); }
+  SegmentSize(const SegmentSize&) = delete;
+  SegmentSize& operator=(const SegmentSize&) = delete;
+  ~SegmentSize() { set(0); }
+
+ private:
+  static constexpr uint32_t kLargestMaxseg = 32767;  // MAX_TCP_WINDOW, net/tcp.h
+  // Refused for a size that no connection has; then the kernel's guess does.
+  void set(int size) { setsockopt(fd_, kTcp, TCP_MAXSEG, &size, sizeof size); }
+  int fd_;
+};
+
 /// Without a packet. The kernel takes SO_REUSEADDR away with repair mode.
 void leave_repair(int fd, int reuse) {
   if (setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0 ||
@@ -254,6 +270,7 @@ void restore_tcp_stream(int fd, const SocketAddress& local, const SocketAddress&
   }
   set_sequence(fd, TCP_RECV_QUEUE, end_of_in(state, info) - info.inq_len(), object);
   set_sequence(fd, TCP_SEND_QUEUE, end_of_out(state, info) - info.outq_len(), object);
+  const SegmentSize segments(fd, info.mss_clamp());
   if (connect(fd, peer.get(), peer.length) != 0)
     throw_errno(Failure::environment, object, "making it the connection to " + address_text(peer), errno,
                 errno == EADDRNOTAVAIL ? "the same connection exists here already" : "");

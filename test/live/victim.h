@@ -71,7 +71,7 @@ VICTIM_UNUSED static void victim_say(const char* kind, const char* file, int lin
 // CHECK(condition[, "format", ...]): a false condition is a failure of the restore; the program goes on.
 #define CHECK(condition, ...)                                                     \
   do {                                                                            \
-    if (!(condition) && atomic_fetch_add(&victim_failures, 1) < 10)               \
+    if (!(condition) && atomic_fetch_add(&victim_failures, 1) < 40)               \
       victim_say("FAIL", __FILE__, __LINE__, errno, #condition "; " __VA_ARGS__); \
   } while (0)
 
@@ -79,7 +79,7 @@ VICTIM_UNUSED static void victim_say(const char* kind, const char* file, int lin
 #define CHECK_EQ(a, b)                                                                                                 \
   do {                                                                                                                 \
     long long check_a_ = (long long)(a), check_b_ = (long long)(b);                                                    \
-    if (check_a_ != check_b_ && atomic_fetch_add(&victim_failures, 1) < 10)                                            \
+    if (check_a_ != check_b_ && atomic_fetch_add(&victim_failures, 1) < 40)                                            \
       victim_say("FAIL", __FILE__, __LINE__, errno, "%s is %lld (0x%llx), should be %s = %lld (0x%llx)", #a, check_a_, \
                  (unsigned long long)check_a_, #b, check_b_, (unsigned long long)check_b_);                            \
   } while (0)
