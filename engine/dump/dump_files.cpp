@@ -39,9 +39,9 @@ DumpFiles::DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap&
                      std::vector<std::unique_ptr<Kind>> kinds)
     : images_(images), options_(options), pids_(pids), pages_(pages), kinds_(std::move(kinds)) {}
 
-void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours) {
+void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std::set<int>& ours) {
   std::vector<OpenFile> table = read_descriptors(pid, nspid);
-  std::erase_if(table, [&](const OpenFile& f) { return f.fd == ours; });
+  std::erase_if(table, [&](const OpenFile& f) { return ours.count(f.fd) != 0; });
   tables_.push_back({files_id, files_.size(), table.size()});
   std::move(table.begin(), table.end(), std::back_inserter(files_));
 }
@@ -120,7 +120,7 @@ UniqueFd DumpFiles::borrow(const OpenFile& f) {
     return fd;
   }
   UniqueFd& pidfd = pidfds_[f.pid];
-  if (!pidfd) pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, f.pid.value, 0)));
+  if (!pidfd) pidfd = open_pidfd(f.pid);
   if (!pidfd) throw_errno(Failure::target, f.describe(), "pidfd_open failed", errno);
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), f.fd, 0)));
   if (!fd) throw_errno(Failure::environment, f.describe(), "pidfd_getfd failed", errno);

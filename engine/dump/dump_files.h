@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -23,8 +24,8 @@ class DumpFiles final : public DumpContext {
   DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
             std::vector<std::unique_ptr<Kind>> kinds);
 
-  /// Reads the table of a task under the number files_id; the descriptor `ours` is the engine's and left out.
-  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours);
+  /// Reads the table of a task under the number files_id; the descriptors `ours` are the engine's and left out.
+  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std::set<int>& ours);
   /// Dumps every file of the tables and writes fdinfo-*.img.
   void dump_all();
   /// Lets the kinds finish and writes files.img.

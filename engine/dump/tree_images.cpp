@@ -99,15 +99,17 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job) {
     if (t.zombie || t.dead_leader) e.pstree.add_threads(static_cast<uint32_t>(t.ns_pid.value));
     for (const auto& th : t.threads) e.pstree.add_threads(static_cast<uint32_t>(th.ns_tid.value));
     if (!t.zombie) {
-      check_namespaces(t.pid);
+      check_namespaces(t.handle());
       HostPid at = t.threads.front().tid;
       auto number = [&](KcmpGroups& g, uint32_t& next) {
         uint32_t id = g.group_of({at}, next);
         if (id == next) next++;
         return id;
       };
+      uint32_t before = next_vm;
       e.ids.set_vm_id(number(vm, next_vm));
-      uint32_t before = next_files;
+      e.first_of_vm = next_vm != before;
+      before = next_files;
       e.ids.set_files_id(number(files, next_files));
       e.first_of_files = next_files != before;
       e.ids.set_fs_id(number(fs, next_fs));

@@ -15,6 +15,7 @@ struct TreeEntry {
   pb::pstree_entry pstree;
   pb::task_kobj_ids_entry ids;  ///< live tasks only
   bool first_of_files = false;  ///< the task under whose name its descriptor table is dumped
+  bool first_of_vm = false;     ///< the task whose pages are dumped; others with its vm_id have none of their own
 };
 
 /// One entry per task in the tree's order. Throws Error(unsupported) for a session or group that lives outside (without

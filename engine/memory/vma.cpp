@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <tuple>
@@ -195,12 +196,13 @@ bool has_own_pages(const pb::vma_entry& v) {
   return (v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) && !(v.status() & (kVmaVvar | kVmaVsyscall));
 }
 
-VmaList collect_vmas(HostPid pid, NsPid nspid, PageRange skip, DumpContext& ctx) {
+VmaList collect_vmas(HostPid pid, NsPid nspid, const PageRanges& skip, DumpContext& ctx) {
   VmaList list;
   Collector collector(pid, nspid, ctx);
   for (const SmapsEntry& s : procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"))) {
-    if (s.vma.start >= skip.start && s.vma.end <= skip.end) {
-      // our own area was mapped as the task maps everything since mlockall(MCL_FUTURE)
+    if (std::any_of(skip.begin(), skip.end(),
+                    [&](const PageRange& r) { return s.vma.start >= r.start && s.vma.end <= r.end; })) {
+      // our own areas were mapped as the task maps everything since mlockall(MCL_FUTURE)
       if (s.has(VmFlag::lo)) list.ext.set_mlock_future(MCL_FUTURE | (s.has(VmFlag::lf) ? MCL_ONFAULT : 0));
       continue;
     }

@@ -33,6 +33,8 @@ struct NodePrograms {
   StoredProgram join;                  ///< joins a group; a zombie also exits
   StoredProgram finish;                ///< descriptors, threads, process state, credentials
   std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish
+  /// Of threads that build makes because they have children: index in ImageTask::threads, and what they run then.
+  std::vector<std::pair<size_t, StoredProgram>> branches;
 };
 
 /// The area that engine and tasks share at one address: [stub page | arena].

@@ -40,6 +40,26 @@ uint32_t micros_since(Clock::time_point from) {
   return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - from).count());
 }
 
+/// Ids for helpers: from the top down what neither the images nor a task here has.
+class SpareIds {
+ public:
+  explicit SpareIds(const ImageSet& set) {
+    for (const ImageTask& t : set.tasks) {
+      for (NsPid id : {t.pgid, t.sid}) used_.insert(id);
+      for (const ImageThread& th : t.threads) used_.insert(th.tid);
+    }
+  }
+  NsPid operator()() {
+    while (--next_ > 1)
+      if (!used_.count(NsPid(next_)) && ::access(format("/proc/%d", next_).c_str(), F_OK)) return NsPid(next_);
+    throw Error(Failure::environment, "restore", "there is no free process id left");
+  }
+
+ private:
+  std::set<NsPid> used_;
+  int32_t next_ = std::atoi(read_file("/proc/sys/kernel/pid_max").value_or("32768").c_str());
+};
+
 /// The phases of a restore, in order.
 class Restore {
  public:
@@ -52,7 +72,7 @@ class Restore {
       PhaseTimer timer(log, "reading images");
       set_ = load_images(images_);
       adapt_vdsos();
-      plan_ = plan_tree(*set_, options_.files.shell_job);
+      plan_ = plan_tree(*set_, options_.files.shell_job, SpareIds(*set_));
     }
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
     lock_.emplace(kept_method(), set_->inventory.dump_criu_run_id());
