@@ -1,6 +1,7 @@
 #include "engine/dump/dump.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,8 +28,10 @@
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
+#include "engine/namespaces/ipc_namespace.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
+#include "engine/namespaces/uts_namespace.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/process/task_state.h"
@@ -39,6 +42,7 @@
 #include "fs.pb.h"
 #include "inventory.pb.h"
 #include "mm.pb.h"
+#include "pidns/in_namespace.h"
 #include "stats.pb.h"
 
 namespace nsr {
@@ -80,7 +84,7 @@ class Dump {
     hook("pre-dump");
     try {
       for (auto phase : {&Dump::freeze, &Dump::describe, &Dump::read_state, &Dump::read_files, &Dump::read_memory,
-                         &Dump::write_images, &Dump::finish}) {
+                         &Dump::read_namespaces, &Dump::write_images, &Dump::finish}) {
         check_interruption();
         (this->*phase)();
       }
@@ -127,7 +131,7 @@ class Dump {
   }
 
   void describe() {
-    entries_ = describe_tree(*tree_, options_.files.shell_job);
+    entries_ = describe_tree(*tree_, options_.files.shell_job, namespaces_);
     for (size_t i = 0; i < entries_.size(); i++) {
       FrozenTask& t = tree_->tasks()[i];
       if (t.zombie) continue;
@@ -191,7 +195,7 @@ class Dump {
 
   void read_files() {
     PhaseTimer timer(log, "open files");
-    files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
+    files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, namespaces_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
     std::vector<int> parking;
     for (LiveTask& t : live_) parking.push_back(t.borrowed->parking());
@@ -230,7 +234,7 @@ class Dump {
       }
     }
     find_shared_pages();
-    segments_.write(images_, pages_, engine_ids().ipc_ns_id());
+    segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
     auto scanned = Clock::now();
     for (LiveTask& t : live_) pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shares_pages(t));
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
@@ -339,6 +343,25 @@ class Dump {
     t.mm_ext.Swap(&list.ext);
   }
 
+  /// The namespace of this type that the tree lives in, when it is not the engine's; else empty.
+  UniqueFd own_namespace(uint32_t clone_flag) const {
+    if (!namespaces_.own(clone_flag)) return {};
+    return open_namespace(std::to_string(live_.front().frozen->handle().value), namespace_kind(clone_flag)->name);
+  }
+
+  void read_namespaces() {
+    PhaseTimer timer(log, "namespaces");
+    const pb::task_kobj_ids_entry& ids = live_.front().entry->ids;
+    if (UniqueFd uts = own_namespace(CLONE_NEWUTS)) {
+      InNamespace there(uts, "uts");
+      dump_uts_namespace(images_, ids.uts_ns_id());
+    }
+    if (UniqueFd ipc = own_namespace(CLONE_NEWIPC)) {
+      InNamespace there(ipc, "ipc");
+      dump_ipc_namespace(images_, ids.ipc_ns_id());
+    }
+  }
+
   void write_images() {
     PhaseTimer timer(log, "writing images");
     files_->finish();
@@ -385,7 +408,7 @@ class Dump {
     pb::inventory_entry inventory;
     inventory.set_img_version(2);
     inventory.set_fdinfo_per_id(true);
-    *inventory.mutable_root_ids() = engine_ids();
+    *inventory.mutable_root_ids() = namespaces_.of_engine();
     inventory.set_ns_per_id(true);
     if (cgroups_.root_set()) inventory.set_root_cg_set(cgroups_.root_set());
     inventory.set_lsmtype(security_.type());
@@ -457,6 +480,7 @@ class Dump {
   std::optional<FrozenTree> tree_;
   std::optional<PidMap> pids_;
   std::vector<TreeEntry> entries_;
+  NamespaceIds namespaces_;
   std::vector<LiveTask> live_;
   SeccompCollector seccomp_;
   SecurityModule security_;

@@ -45,8 +45,8 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
-          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool root_is_init)
-      : root_is_init_(root_is_init),
+          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool mounts_proc)
+      : mounts_proc_(mounts_proc),
         set_(set),
         plan_(plan),
         files_(files),
@@ -120,7 +120,7 @@ class Builder {
     bool before_children = for_children != base;
     for (size_t c : node.made()) build(c, for_children);
     TaskProgram p;
-    if (n == 0 && root_is_init_) mount_proc(p.calls);
+    if (n == 0 && mounts_proc_) mount_proc(p.calls);
     if (before_children) build_first_memory(n, p);
     for (size_t c : node.early) make(c, p.calls);
     if (node.setsid) {
@@ -370,7 +370,7 @@ class Builder {
     for (const auto& kind : files_.kinds()) kind->emit_task(whole);
   }
 
-  const bool root_is_init_;
+  const bool mounts_proc_;
   const ImageSet& set_;
   const TreePlan& plan_;
   RestoreFiles& files_;
@@ -466,8 +466,8 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::map<int, int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area, bool root_is_init) {
-  return Builder(set, plan, files, pages_fd, cow, self, area, root_is_init).run();
+                                         const SelfSettings& self, SharedArea& area, bool mounts_proc) {
+  return Builder(set, plan, files, pages_fd, cow, self, area, mounts_proc).run();
 }
 
 RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {

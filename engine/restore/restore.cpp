@@ -28,6 +28,7 @@
 #include "engine/restore/executor.h"
 #include "engine/restore/foreign_vdso.h"
 #include "engine/restore/plan_text.h"
+#include "engine/restore/tree_namespaces.h"
 #include "stats.pb.h"
 
 namespace nsr {
@@ -74,6 +75,7 @@ class Restore {
       adapt_vdsos();
       plan_ = plan_tree(*set_, options_.files.shell_job, SpareIds(*set_));
     }
+    namespaces_.emplace(images_, *set_, options_);
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
     lock_.emplace(kept_method(), set_->inventory.dump_criu_run_id());
     files_->set_connection_lock(&*lock_);
@@ -83,6 +85,7 @@ class Restore {
     }
     check_host();
     hook("pre-restore");
+    namespaces_->enter();
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
@@ -190,7 +193,7 @@ class Restore {
       PhaseTimer timer(log, "building programs");
       CowSharing cow(*set_, pages_fd_);
       cow_pages_ = cow.counts();
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, options_.root_is_init);
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, namespaces_->mounts_proc());
     }
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();
@@ -198,7 +201,9 @@ class Restore {
     Executor executor(*set_, plan_, programs, area);
     {
       PhaseTimer timer(log, "processes and memory");
-      executor.create(options_.sibling || options_.launcher_fd >= 0, options_.root_is_init, [&](HostPid root) {
+      bool sibling = options_.sibling || options_.launcher_fd >= 0;
+      executor.create(sibling, namespaces_->root_is_init(), [&](HostPid root) {
+        namespaces_->leave();
         if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root, false);
       });
     }
@@ -358,6 +363,7 @@ class Restore {
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::unique_ptr<ImageSet> set_;
   TreePlan plan_;
+  std::optional<TreeNamespaces> namespaces_;
   std::optional<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;
   std::map<int, int> pages_fd_;
