@@ -42,7 +42,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Directives:
     def __init__(self, source):
         self.engine, self.dump, self.restore, self.ignore = [], [], [], []
-        self.rounds, self.timeout, self.terminal, self.leaders, self.refused = 1, 20.0, False, None, None
+        self.rounds, self.terminal, self.leaders, self.refused = 1, False, None, None
+        patience = float(os.environ.get("NSR_PATIENCE", 1))  # all limits times this: for slow, emulated machines
+        self.timeout = 20.0 * patience
         with open(source) as f:
             for line in f:
                 if not line.startswith("//"):
@@ -54,7 +56,7 @@ class Directives:
                 elif key == "rounds":
                     self.rounds = int(value)
                 elif key == "timeout":
-                    self.timeout = float(value)
+                    self.timeout = float(value) * patience
                 elif key in ("leaders", "refused"):
                     setattr(self, key, value)
                 elif key == "ignore":
