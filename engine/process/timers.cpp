@@ -113,6 +113,10 @@ void emit_start_timers(const pb::task_timers_entry& timers, Program& program, Ar
   const pb::itimer_entry* it[3] = {&timers.real(), &timers.virt(), &timers.prof()};
   for (int k = 0; k < 3; k++) {
     itimerval v = itimer_in(*it[k]);
+    // A periodic ITIMER_REAL stands still from its expiry until SIGALRM is taken. Zero would stop it for good; the
+    // expiry that comes now finds the restored signal in the queue and waits behind it in the same way.
+    bool waits_for_signal = k == ITIMER_REAL && (v.it_interval.tv_sec || v.it_interval.tv_usec);
+    if (waits_for_signal && !v.it_value.tv_sec && !v.it_value.tv_usec) v.it_value.tv_usec = 1;
     if (v.it_value.tv_sec || v.it_value.tv_usec) program.call(SYS_setitimer, k, arena.put(v), 0);
   }
 }
