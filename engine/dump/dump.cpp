@@ -147,9 +147,8 @@ class Dump {
     for (LiveTask& t : live_) {
       TaskStateReader reader(*t.frozen, *pids_);
       reader.check_borrowable();
-      size_t threads = t.frozen->threads.size();
-      t.borrowed =
-          std::make_unique<BorrowedTask>(*t.frozen, TaskStateReader::arena_size(threads, reader.timer_count()));
+      t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size());
+      reader.ask_timers(*t.borrowed);
       std::vector<Program> programs;
       reader.add_programs(programs, t.borrowed->arena());
       t.borrowed->run(programs);

@@ -174,7 +174,7 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
   if (uint32_t mask = tc.membarrier_registration_mask())
     for (int bit = 0; bit < 32; bit++)
       if (mask >> bit & 1) p.allow(SYS_membarrier, 1u << bit, 0, 0);
-  emit_posix_timers(tc.timers(), true, p, arena);
+  emit_posix_timers(tc.timers(), can_choose_timer_ids(), p, arena);
   emit_start_timers(tc.timers(), p, arena);
   if (ext.mdwe()) p.call(SYS_prctl, kPrSetMdwe, ext.mdwe(), 0, 0, 0);
 }
@@ -187,9 +187,12 @@ size_t thread_arena_size(const pb::core_entry& core) {
 
 size_t process_arena_size(const pb::core_entry& core) {
   const pb::task_core_entry& tc = core.tc();
-  uint32_t last_timer = 0;
-  for (const auto& t : tc.timers().posix()) last_timer = std::max(last_timer, t.it_id());
-  return 220 * (sizeof(Record) + 48) + static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
+  size_t passed_ids = 0;
+  if (!can_choose_timer_ids())
+    for (const auto& t : tc.timers().posix())
+      passed_ids = std::max(passed_ids, std::min<size_t>(t.it_id(), kMostTimerIds));
+  return passed_ids * 2 * sizeof(Record) + 220 * (sizeof(Record) + 48) +
+         static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
          static_cast<size_t>(tc.timers().posix_size()) * 512 + 4096;
 }
 

@@ -96,13 +96,24 @@ std::optional<DispatchConfig> dispatch_of(HostPid tid) {
 
 TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
     : task_(task), pids_(pids), dir_(task.handle()) {
-  auto list = procfs::parse_timers(dir_.try_read("timers").value_or(""));
-  timer_count_ = list.size();
-  timers_.emplace(std::move(list));
+  posix_timers_ = procfs::parse_timers(dir_.try_read("timers").value_or(""));
+  if (!posix_timers_.empty()) timer_signals_ = pending_timer_signals(task);
+  timers_.emplace(posix_timers_);
 }
 
-size_t TaskStateReader::arena_size(size_t threads, size_t timers) {
-  return (100 + 2 * timers) * (sizeof(Record) + 64) + threads * (16 * sizeof(Record) + 320) + 8192;
+size_t TaskStateReader::arena_size() const {
+  return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) + task_.threads.size() * (16 * sizeof(Record) + 320) +
+         overruns_arena_size(timer_signals_) + 8192;
+}
+
+void TaskStateReader::ask_timers(BorrowedTask& borrowed) {
+  if (timer_signals_) overruns_ = read_overruns(borrowed, task_, posix_timers_);
+}
+
+std::vector<siginfo_t> TaskStateReader::queued_signals(const Tracee& thread, bool shared) const {
+  std::vector<siginfo_t> queued = thread.pending_signals(shared);
+  note_overruns(overruns_, queued);
+  return queued;
 }
 
 std::string TaskStateReader::object(const FrozenThread& th) const {
@@ -207,7 +218,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   sas.set_ss_size(alt->size);
   sas.set_ss_flags(static_cast<uint32_t>(alt->flags));
   if (uint32_t sig = *arena.local<uint32_t>(slot.words)) tc.set_pdeath_sig(sig);
-  to_image(tracee.pending_signals(false), *tc.mutable_signals_p());
+  to_image(queued_signals(tracee, false), *tc.mutable_signals_p());
   int64_t securebits = programs[i].records()[slot.securebits].result;
   to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, *tc.mutable_creds());
   tc.set_comm(st.name);
@@ -249,7 +260,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     e.set_cur(l.rlim_cur);
     e.set_max(l.rlim_max);
   }
-  to_image(Tracee(task_.threads[0].tid).pending_signals(true), *tc.mutable_signals_s());
+  to_image(queued_signals(Tracee(task_.threads[0].tid), true), *tc.mutable_signals_s());
   if (auto text = dir_.try_read("loginuid"))
     tc.set_loginuid(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 10)));
   if (auto text = dir_.try_read("oom_score_adj")) tc.set_oom_score_adj(std::atoi(text->c_str()));

@@ -6,6 +6,7 @@
 
 #include "core.pb.h"
 #include "engine/process/signals.h"
+#include "engine/process/timer_signals.h"
 #include "engine/process/timers.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/status.h"
@@ -24,15 +25,17 @@ struct MemoryFacts {
   bool thp_disabled = false;
 };
 
-/// Collects one live task. Order: constructor (reads /proc and ptrace), add_programs, the caller runs them, collect.
+/// Collects one live task. Order: constructor (reads /proc and ptrace), ask_timers, add_programs, the caller runs them,
+/// collect.
 class TaskStateReader {
  public:
   TaskStateReader(const FrozenTask& task, const PidMap& pids);
   /// Bytes of arena that the programs of this task need.
-  static size_t arena_size(size_t threads, size_t timers);
-  size_t timer_count() const { return timer_count_; }
+  size_t arena_size() const;
   /// Before the task is borrowed: throws Error(unsupported) when it must not be.
   void check_borrowable() const;
+  /// What timers tell only by programs of its own.
+  void ask_timers(BorrowedTask& borrowed);
   /// One program per thread, in the task's order.
   void add_programs(std::vector<Program>& programs, Arena& arena);
   /// cores: one per thread, leader first (leader's with tc). Throws Error(unsupported) for state that cannot be kept.
@@ -49,12 +52,15 @@ class TaskStateReader {
                       pb::nsr_thread_entry& ext) const;
   void collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc, pb::nsr_task_entry& ext,
                        MemoryFacts& memory) const;
+  std::vector<siginfo_t> queued_signals(const Tracee& thread, bool shared) const;
   std::string object(const FrozenThread& th) const;
 
   const FrozenTask& task_;
   const PidMap& pids_;
   procfs::ProcDir dir_;
-  size_t timer_count_ = 0;
+  std::vector<procfs::PosixTimer> posix_timers_;
+  size_t timer_signals_ = 0;  ///< pending
+  PendingOverruns overruns_;
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
   std::vector<ThreadSlots> slots_;

@@ -13,6 +13,7 @@ namespace nsr {
 namespace {
 
 constexpr int kPrTimerCreateRestoreIds = 77;
+constexpr unsigned long kRestoreIdsGet = 2;
 
 struct KernelSigevent {
   uint64_t value;
@@ -71,20 +72,26 @@ void TimerReader::collect(const Program& program, const Arena& arena, const PidM
   }
 }
 
+bool can_choose_timer_ids() { return ::prctl(kPrTimerCreateRestoreIds, kRestoreIdsGet, 0, 0, 0) >= 0; }
+
 void emit_posix_timers(const pb::task_timers_entry& timers, bool exact_ids, Program& program, Arena& arena) {
   if (timers.posix_size() == 0) return;
   std::vector<const pb::posix_timer_entry*> order;
   for (const auto& t : timers.posix()) order.push_back(&t);
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->it_id() < b->it_id(); });
   if (exact_ids) program.call(SYS_prctl, kPrTimerCreateRestoreIds, 1, 0, 0, 0);
+  RemoteAddr scratch = arena.alloc(8);
   uint32_t next = 0;
   for (const auto* t : order) {
+    if (!exact_ids && t->it_id() > kMostTimerIds)
+      throw Error(Failure::environment, format("POSIX timer %u", t->it_id()),
+                  "before Linux 6.15 only small timer ids can be made again", "restore on Linux 6.15 or later");
     // before 6.15 ids are handed out one after the other: use up those between
     for (; !exact_ids && next < t->it_id(); next++) {
-      RemoteAddr scratch = arena.alloc(8);
-      Program::Index made = program.call(SYS_timer_create, CLOCK_MONOTONIC, 0, scratch);
-      (void)made;
+      program.call(SYS_timer_create, CLOCK_MONOTONIC, 0, scratch);
+      program.note(format("POSIX timer on the way to id %u", t->it_id()));
       program.call(SYS_timer_delete, next);
+      program.note(format("deleting POSIX timer %u on the way to id %u", next, t->it_id()));
     }
     KernelSigevent ev{};
     ev.value = t->sival_ptr();

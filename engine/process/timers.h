@@ -25,8 +25,13 @@ class TimerReader {
   std::vector<Program::Index> overruns_;
 };
 
-/// Creates the POSIX timers with their ids; exact ids by PR_TIMER_CREATE_RESTORE_IDS (Linux 6.15), before that by
-/// creating and deleting timers until the kernel's counter is there (exact_ids false). Needs all threads to exist.
+/// Highest timer id that is reached by counting up.
+inline constexpr uint32_t kMostTimerIds = 16384;
+/// Whether this kernel gives a timer the id that is asked for (PR_TIMER_CREATE_RESTORE_IDS, Linux 6.15).
+bool can_choose_timer_ids();
+/// Creates the POSIX timers with their ids; exact_ids as can_choose_timer_ids(), before that by creating and deleting
+/// timers until the kernel's counter is there: two calls for each id up to kMostTimerIds, beyond that
+/// Error(environment). Needs all threads to exist.
 void emit_posix_timers(const pb::task_timers_entry& timers, bool exact_ids, Program& program, Arena& arena);
 /// Starts all timers: the last thing before the task runs.
 void emit_start_timers(const pb::task_timers_entry& timers, Program& program, Arena& arena);

@@ -18,6 +18,7 @@
 #include "engine/process/interrupted_call.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"
+#include "engine/process/timer_signals.h"
 #include "engine/restore/proc_settings.h"
 
 namespace nsr {
@@ -321,6 +322,20 @@ void Executor::prepare_thread(const ImageTask& t, size_t i, Thread& thread, Remo
   thread.last = resume_interrupted_call(tracee, state.regs, th.ext, insn, room, area_.arena().local(room));
 }
 
+void Executor::start_signalled_timers(size_t n) {
+  const ImageTask& t = task_of(n);
+  if (t.signalled_timers.empty()) return;
+  auto call = [&](NsPid tid, long nr, std::initializer_list<uint64_t> args) {
+    Tracee tracee(worker(n).tid);
+    for (size_t i = 0; i < t.threads.size(); i++)
+      if (t.threads[i].tid == tid) tracee = Tracee(nodes_[n].threads[i].tid);
+    return tracee.run_syscall(tracee.registers(), nodes_[n].insn, nr, args);
+  };
+  RemoteAddr room = area_.arena().alloc(kSignalledTimerRoom);
+  for (const SignalledTimer& timer : t.signalled_timers)
+    start_signalled_timer(timer, t.pid, t.object(), call, room, area_.arena().local(room));
+}
+
 void Executor::prepare_sigtrap(size_t n) {
   // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
   const ImageTask& t = task_of(n);
@@ -360,6 +375,7 @@ void Executor::prepare() {
     nodes_[n].insn = syscall_insn_of(t.mm);
     if (nodes_[n].insn.value == 0)
       throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
+    start_signalled_timers(n);
     for (size_t i = nodes_[n].threads.size(); i-- > 0;) prepare_thread(t, i, nodes_[n].threads[i], nodes_[n].insn);
   }
   // processes may share memory and signal actions: all have ended their programs when the first one changes these

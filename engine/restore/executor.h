@@ -67,6 +67,7 @@ class Executor {
   void set_adopting(size_t node, bool adopting);
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
   void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
+  void start_signalled_timers(size_t node);
   void prepare_sigtrap(size_t node);
   void remove_area(size_t node);
   void set_last_registers(size_t node);

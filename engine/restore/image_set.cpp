@@ -120,6 +120,9 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
   for (ImageThread& th : t.threads)
     if (!th.core.has_thread_core())
       bad(image_name(Img::core, static_cast<uint64_t>(th.tid.value)), "the thread part is missing");
+  std::vector<pb::core_entry*> cores;
+  for (ImageThread& th : t.threads) cores.push_back(&th.core);
+  t.signalled_timers = take_signalled_timers(cores);
   t.ids = dir.one<pb::task_kobj_ids_entry>(Img::ids, n);
   t.mm = dir.one<pb::mm_entry>(Img::mm, n);
   if (dir.has(Img::mm_ext, n)) t.mm_ext = dir.one<pb::nsr_mm_entry>(Img::mm_ext, n);

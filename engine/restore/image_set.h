@@ -9,6 +9,7 @@
 #include "core.pb.h"
 #include "engine/base/ids.h"
 #include "engine/images/image_dir.h"
+#include "engine/process/timer_signals.h"
 #include "fdinfo.pb.h"
 #include "fs.pb.h"
 #include "inventory.pb.h"
@@ -47,7 +48,8 @@ struct ImageTask {
   std::vector<MemoryPatch> patches;  ///< written when all pages are loaded
   pb::fs_entry fs;
   pb::nsr_task_entry ext;
-  std::vector<pb::fdinfo_entry> table;  ///< the task's descriptor table (shared tables: the same list)
+  std::vector<SignalledTimer> signalled_timers;  ///< taken out of the cores
+  std::vector<pb::fdinfo_entry> table;           ///< the task's descriptor table (shared tables: the same list)
   uint32_t pages_id = 0;
   std::vector<PageRun> pages;  ///< ascending
   int parent = -1;             ///< index of the parent in ImageSet::tasks

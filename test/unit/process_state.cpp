@@ -1,5 +1,7 @@
 // Seccomp chains and security labels: what needs no live process.
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -7,6 +9,8 @@
 #include "engine/base/error.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/process/timer_signals.h"
+#include "engine/process/timers.h"
 #include "temp_dir.h"
 
 using namespace nsr;
@@ -105,4 +109,65 @@ TEST_CASE("labels: SELinux from a made-up attr tree, and a host without any") {
   CHECK(none.type() == pb::NO_LSM);
   CHECK(none.label(HostPid(7), HostPid(7)).empty());
   CHECK_THROWS_AS(label_to_restore(creds, pb::SELINUX, "", none, "pid 7"), Error);
+}
+
+TEST_CASE("POSIX timer ids on kernels that count: every id on the way is made and deleted, far ones are refused") {
+  std::vector<std::byte> memory(1 << 20);
+  Arena arena(memory.data(), RemoteAddr(0x1000), memory.size());
+  pb::task_timers_entry timers;
+  for (uint32_t id : {5u, 2u}) {
+    auto* t = timers.add_posix();
+    t->set_it_id(id);
+    t->set_clock_id(1);
+    t->set_si_signo(10);
+    t->set_it_sigev_notify(0);
+    t->set_sival_ptr(0);
+    t->set_overrun(0);
+  }
+  Program p;
+  emit_posix_timers(timers, false, p, arena);
+  int made = 0, deleted = 0;
+  for (const Record& r : p.records()) {
+    made += r.nr == SYS_timer_create;
+    deleted += r.nr == SYS_timer_delete;
+  }
+  CHECK(made == 6);  // 0 1 [2] 3 4 [5]
+  CHECK(deleted == 4);
+  timers.mutable_posix(0)->set_it_id(kMostTimerIds + 1);
+  CHECK_THROWS_AS(emit_posix_timers(timers, false, p, arena), Error);
+}
+
+TEST_CASE("Signals of timers leave the queue with their timer, others stay") {
+  pb::core_entry leader;
+  auto add = [&](int code, int id, int signo, int overrun) {
+    siginfo_t si{};
+    si.si_signo = signo;
+    si.si_code = code;
+    si.si_timerid = id;
+    si.si_overrun = overrun;
+    leader.mutable_tc()->mutable_signals_s()->add_signals()->set_siginfo(&si, sizeof si);
+  };
+  auto* t = leader.mutable_tc()->mutable_timers()->add_posix();
+  t->set_it_id(7);
+  t->set_si_signo(SIGUSR1);
+  t->set_isec(1);
+  t->set_vsec(3);
+  add(SI_TIMER, 7, SIGUSR1, 4);
+  add(SI_TIMER, 8, SIGUSR1, 4);  // of a timer that is gone
+  add(SI_USER, 7, SIGUSR1, 0);
+  auto taken = take_signalled_timers({&leader});
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].pending);
+  CHECK(taken[0].overrun == 4);
+  CHECK(taken[0].timer.vsec() == 3);
+  CHECK(leader.tc().signals_s().signals_size() == 2);
+  CHECK(leader.tc().timers().posix(0).vsec() == 0);
+
+  std::vector<siginfo_t> queued(2);
+  queued[0].si_code = queued[1].si_code = SI_TIMER;
+  queued[0].si_timerid = 3;
+  queued[1].si_timerid = 4;
+  note_overruns({{3, kStaleSignal}, {4, 9}}, queued);
+  REQUIRE(queued.size() == 1);
+  CHECK(queued[0].si_overrun == 9);
 }
