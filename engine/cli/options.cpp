@@ -48,6 +48,7 @@ RestoreOptions restore_options(const Options& o) {
   RestoreOptions r;
   static_cast<RunOptions&>(r) = o.run;
   r.files = o.files;
+  r.files.own_mounts = o.restore.launcher_fd >= 0;
   r.plan = o.restore.plan;
   r.detached = o.target.detached;
   r.sibling = o.restore.sibling;

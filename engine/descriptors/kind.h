@@ -139,6 +139,12 @@ class Kind {
   virtual void finish_restore(RestoreContext&) {}
   /// Called once when the tree runs and its network is open again.
   virtual void after_release() {}
+  /// Adds records to the program of a task that leads a session, between its setsid(2) and the making of those of its
+  /// children that belong to that session; descriptors as for emit_inherited().
+  virtual void emit_session(TaskStage&) {}
+  /// Adds records to the program of every task that has a table, before that table is put in place: the engine's
+  /// descriptors still stand at the engine's numbers; stage.fd is -1.
+  virtual void emit_inherited(TaskStage&) {}
   /// Whether emit() must be called for this entry in one of the tasks that hold it.
   virtual bool needs_task(const pb::file_entry&) const { return false; }
   /// Adds records to that task's program (epoll targets, owners, POSIX locks).

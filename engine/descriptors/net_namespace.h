@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "engine/base/unique_fd.h"
-#include "pidns/in_namespace.h"
 
 namespace nsr {
 
@@ -15,10 +14,16 @@ UniqueFd network_namespace(int socket);
 uint64_t network_namespace_of(int socket);
 
 /// Puts the calling thread into a network namespace for as long as it lives; an empty descriptor changes nothing.
-class InNetworkNamespace : public InNamespace {
+class InNetworkNamespace {
  public:
   /// Throws Error(environment).
-  explicit InNetworkNamespace(const UniqueFd& target) : InNamespace(target, "net") {}
+  explicit InNetworkNamespace(const UniqueFd& target);
+  InNetworkNamespace(const InNetworkNamespace&) = delete;
+  InNetworkNamespace& operator=(const InNetworkNamespace&) = delete;
+  ~InNetworkNamespace();
+
+ private:
+  UniqueFd own_;
 };
 
 }  // namespace nsr

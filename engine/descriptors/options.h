@@ -11,6 +11,7 @@ namespace nsr {
 
 struct FileOptions {
   bool shell_job = false;
+  bool own_mounts = false;  ///< the mount namespace was made for this tree: mounting in it changes nothing for others
   bool tcp_established = false;
   bool tcp_close = false;
   bool skip_in_flight = false;

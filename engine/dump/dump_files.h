@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -13,7 +12,6 @@
 #include "engine/dump/options.h"
 #include "engine/images/image_dir.h"
 #include "engine/memory/page_store.h"
-#include "engine/namespaces/namespace_ids.h"
 #include "engine/trace/pid_map.h"
 
 namespace nsr {
@@ -23,10 +21,10 @@ namespace nsr {
 class DumpFiles final : public DumpContext {
  public:
   DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
-            const NamespaceIds& namespaces, std::vector<std::unique_ptr<Kind>> kinds);
+            std::vector<std::unique_ptr<Kind>> kinds);
 
-  /// Reads the table of a task under the number files_id; the descriptors `ours` are the engine's and left out.
-  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std::set<int>& ours);
+  /// Reads the table of a task under the number files_id; the descriptor `ours` is the engine's and left out.
+  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours);
   /// Dumps every file of the tables and writes fdinfo-*.img.
   void dump_all();
   /// Lets the kinds finish and writes files.img.
@@ -65,7 +63,6 @@ class DumpFiles final : public DumpContext {
   const DumpOptions& options_;
   const PidMap& pids_;
   PageStore& pages_;
-  const NamespaceIds& namespaces_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::vector<OpenFile> files_;
   std::vector<Table> tables_;

@@ -26,15 +26,28 @@ class GhostDump {
 
 class GhostRestore {
  public:
+  /// To be told of every entry of a ghost before the first handle() for it: all its names, and flags that tell of a
+  /// file that was opened with O_TMPFILE and never had a name.
+  void expect(uint32_t ghost_id, const std::string& name, uint32_t flags);
   /// An O_PATH view of the ghost, to be opened again through /proc/self/fd. The first call for an id makes it: under
-  /// the name it had when that is free, else under NAME.cr.<id>.ghost; its name is gone again when this returns.
+  /// each name it had when that is free, else under NAME.cr.<id>.ghost; its names are gone again when this returns.
   /// Throws Error(environment) and leaves no name behind when that fails.
   int handle(uint32_t ghost_id, const std::string& name, RestoreContext& ctx);
   /// Opens it with these open(2) flags.
   UniqueFd open(uint32_t ghost_id, const std::string& name, int flags, RestoreContext& ctx);
+  /// The description that open(2) with O_TMPFILE made, as long as nobody has taken it; else empty.
+  UniqueFd take_unnamed(uint32_t ghost_id);
 
  private:
-  std::map<uint32_t, UniqueFd> handles_;
+  struct Ghost {
+    std::map<std::string, UniqueFd> handles;  ///< by name; empty ones until it is made
+    uint32_t unnamed_flags = 0;               ///< O_TMPFILE and the flags beside it
+    UniqueFd unnamed;
+    bool made = false;
+  };
+  static void make(uint32_t id, Ghost& ghost, RestoreContext& ctx);
+
+  std::map<uint32_t, Ghost> ghosts_;
 };
 
 }  // namespace nsr

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -22,7 +23,7 @@ constexpr size_t kBuffer = 256 * 1024;
 class Names {
  public:
   ~Names() {
-    if (!path_.empty()) ::unlinkat(AT_FDCWD, path_.c_str(), directory_ ? AT_REMOVEDIR : 0);
+    for (const auto& path : paths_) ::unlinkat(AT_FDCWD, path.c_str(), directory_ ? AT_REMOVEDIR : 0);
     for (auto p = parents_.rbegin(); p != parents_.rend(); ++p) ::rmdir(p->c_str());
   }
 
@@ -44,9 +45,8 @@ class Names {
     std::string other = wanted + format(".cr.%x.ghost", id);
     for (const std::string& path : {wanted, other}) {
       if (make(path.c_str())) {
-        path_ = path;
         directory_ = directory;
-        return path_;
+        return paths_.emplace_back(path);
       }
       if (errno != EEXIST) break;
     }
@@ -54,7 +54,7 @@ class Names {
   }
 
  private:
-  std::string path_;
+  std::deque<std::string> paths_;
   bool directory_ = false;
   std::vector<std::string> parents_;
 };
@@ -108,55 +108,97 @@ bool make_node(const char* path, const pb::ghost_file_entry& e) {
   }
 }
 
-void set_attributes(const char* path, const pb::ghost_file_entry& e, const std::string& object) {
-  if (::lchown(path, e.uid(), e.gid()) != 0)
+/// handle: an O_PATH view. The kernel's clock has nanoseconds, the image microseconds.
+void set_attributes(int handle, const pb::ghost_file_entry& e, const std::string& object) {
+  if (::fchownat(handle, "", e.uid(), e.gid(), AT_EMPTY_PATH) != 0)
     throw_errno(Failure::environment, object, format("its owner %u:%u cannot be set", e.uid(), e.gid()), errno);
-  if ((e.mode() & S_IFMT) != S_IFLNK && ::chmod(path, e.mode() & 07777) != 0)
+  if (!S_ISLNK(e.mode()) && ::chmod(format("/proc/self/fd/%d", handle).c_str(), e.mode() & 07777) != 0)
     throw_errno(Failure::environment, object, format("its mode 0%o cannot be set", e.mode()), errno);
   if (!e.has_atim() || !e.has_mtim()) return;
   auto time = [](const pb::timeval& t) {
     return timespec{static_cast<time_t>(t.tv_sec()), static_cast<long>(t.tv_usec() % 1000000) * 1000};
   };
   timespec times[2] = {time(e.atim()), time(e.mtim())};
-  if (::utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) != 0)
+  if (::utimensat(handle, "", times, AT_EMPTY_PATH) != 0)
     throw_errno(Failure::environment, object, "its times cannot be set", errno);
 }
 
-UniqueFd make_ghost(uint32_t id, const std::string& name, ImageReader& in) {
-  std::string object = format("deleted file %s (ghost %x)", name.c_str(), id);
-  if (name.empty() || name[0] != '/') throw Error(Failure::image, object, "its path is not absolute");
-  pb::ghost_file_entry entry;
-  in.one(entry);
-  Names names;
-  names.make_parents(name, object);
-  const std::string& path =
-      names.create(name, id, S_ISDIR(entry.mode()), object, [&](const char* p) { return make_node(p, entry); });
-  if (S_ISREG(entry.mode())) {
-    // closed again before anybody executes it: a writer would make that ETXTBSY
-    UniqueFd content(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!content) throw_errno(Failure::environment, object, "cannot be opened", errno);
-    fill(in, entry, content.get(), object);
-  }
-  set_attributes(path.c_str(), entry, object);
+std::string object_of(uint32_t id, const std::string& name) {
+  return format("deleted file %s (ghost %x)", name.c_str(), id);
+}
+
+UniqueFd view_of(const std::string& path, const std::string& object) {
   UniqueFd handle(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!handle) throw_errno(Failure::environment, object, "cannot be opened", errno);
   return handle;
 }
 
+std::string directory_of(const std::string& name) { return name.substr(0, name.rfind('/') + 1); }
+
+/// "#1234": how /proc shows a file that open(2) made with O_TMPFILE.
+bool is_unnamed(const std::string& name) {
+  size_t at = name.rfind('/') + 1;
+  return name.size() > at + 1 && name[at] == '#' && name.find_first_not_of("0123456789", at + 1) == std::string::npos;
+}
+
 }  // namespace
 
-int GhostRestore::handle(uint32_t id, const std::string& name, RestoreContext& ctx) {
-  auto at = handles_.find(id);
-  if (at == handles_.end()) {
-    ImageReader in = ctx.images().require(Img::ghost_file, id);
-    at = handles_.emplace(id, make_ghost(id, name, in)).first;
-  }
-  return at->second.get();
+void GhostRestore::expect(uint32_t id, const std::string& name, uint32_t flags) {
+  Ghost& ghost = ghosts_[id];
+  ghost.handles[name];
+  if (is_unnamed(name)) ghost.unnamed_flags |= (flags & __O_TMPFILE) ? flags : __O_TMPFILE | O_RDWR;
 }
+
+void GhostRestore::make(uint32_t id, Ghost& ghost, RestoreContext& ctx) {
+  const std::string& name = ghost.handles.begin()->first;
+  std::string object = object_of(id, name);
+  if (name.empty() || name[0] != '/') throw Error(Failure::image, object, "its path is not absolute");
+  ImageReader in = ctx.images().require(Img::ghost_file, id);
+  pb::ghost_file_entry entry;
+  in.one(entry);
+  bool regular = S_ISREG(entry.mode());
+  Names names;
+  names.make_parents(name, object);
+  UniqueFd& first = ghost.handles.begin()->second;
+  if (regular && ghost.unnamed_flags != 0) {
+    // made so again, linkat(2) can give it a name
+    ghost.unnamed = close_on_exec(
+        ::open(directory_of(name).c_str(), reopen_flags(ghost.unnamed_flags & ~O_APPEND) | O_TMPFILE, 0600));
+    if (!ghost.unnamed) throw_errno(Failure::environment, object, "a file without a name cannot be made", errno);
+    first = reopen(ghost.unnamed.get(), O_PATH, object);
+  } else {
+    first = view_of(
+        names.create(name, id, S_ISDIR(entry.mode()), object, [&](const char* path) { return make_node(path, entry); }),
+        object);
+    for (auto other = std::next(ghost.handles.begin()); other != ghost.handles.end(); ++other) {
+      names.make_parents(other->first, object);
+      std::string from = format("/proc/self/fd/%d", first.get());
+      auto link = [&](const char* path) {
+        return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+      };
+      other->second = view_of(names.create(other->first, id, false, object, link), object);
+    }
+  }
+  // closed again before anybody executes it: a writer would make that ETXTBSY
+  if (regular) fill(in, entry, reopen(first.get(), O_WRONLY, object).get(), object);
+  set_attributes(first.get(), entry, object);
+  ghost.made = true;
+}
+
+int GhostRestore::handle(uint32_t id, const std::string& name, RestoreContext& ctx) {
+  auto at = ghosts_.find(id);
+  if (at == ghosts_.end() || !at->second.handles.count(name))
+    throw Error(Failure::internal, object_of(id, name), "nobody told of it before it was asked for");
+  if (!at->second.made) make(id, at->second, ctx);
+  UniqueFd& own = at->second.handles.at(name);
+  return own ? own.get() : at->second.handles.begin()->second.get();
+}
+
+UniqueFd GhostRestore::take_unnamed(uint32_t id) { return std::move(ghosts_.at(id).unnamed); }
 
 UniqueFd GhostRestore::open(uint32_t id, const std::string& name, int flags, RestoreContext& ctx) {
   int seen = handle(id, name, ctx);
-  std::string object = format("deleted file %s (ghost %x)", name.c_str(), id);
+  std::string object = object_of(id, name);
   // O_NOFOLLOW would stop at the /proc link; an O_PATH view of a symbolic link cannot be had that way, only copied
   struct stat st {};
   if (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode)) return duplicate(seen, object);

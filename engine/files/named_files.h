@@ -54,6 +54,7 @@ class NamedFiles {
   void dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx);
   void dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx);
   void dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx);
+  UniqueFd open_ghost(const pb::reg_file_entry& reg, uint32_t id, int flags, RestoreContext& ctx);
   UniqueFd open_remapped(const pb::reg_file_entry& reg, const Remap& remap, int flags, RestoreContext& ctx);
 
   TaskPaths paths_;

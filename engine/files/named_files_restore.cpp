@@ -37,6 +37,9 @@ const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) 
       if (!r.has_remap_type()) remap.id &= ~kOldGhostBit;
       if (!remaps_.emplace(r.orig_id(), remap).second)
         throw Error(Failure::image, image_name(Img::remap_fpath), format("names file id %u twice", r.orig_id()));
+      const pb::file_entry* entry = ctx.entry(r.orig_id());
+      if (remap.type == pb::GHOST && entry && entry->has_reg())
+        ghost_restore_.expect(remap.id, entry->reg().name(), entry->reg().flags());
     }
     remaps_read_ = true;
   }
@@ -45,7 +48,7 @@ const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) 
 }
 
 UniqueFd NamedFiles::open_remapped(const pb::reg_file_entry& reg, const Remap& remap, int flags, RestoreContext& ctx) {
-  if (remap.type == pb::GHOST) return ghost_restore_.open(remap.id, reg.name(), flags, ctx);
+  if (remap.type == pb::GHOST) return open_ghost(reg, remap.id, flags, ctx);
   const pb::file_entry* target = remap.type == pb::LINKED ? ctx.entry(remap.id) : nullptr;
   if (!target || !target->has_reg())
     throw Error(Failure::image, reg.name(), format("is remapped to %u, which is no regular file", remap.id));
@@ -59,6 +62,16 @@ UniqueFd NamedFiles::open_remapped(const pb::reg_file_entry& reg, const Remap& r
   if (!fd) throw_errno(Failure::environment, reg.name(), "cannot be opened as " + link, failed);
   validate_file(fd.get(), reg, ctx.options());
   return fd;
+}
+
+UniqueFd NamedFiles::open_ghost(const pb::reg_file_entry& reg, uint32_t id, int flags, RestoreContext& ctx) {
+  ghost_restore_.handle(id, reg.name(), ctx);
+  if (reg.flags() & __O_TMPFILE)
+    if (UniqueFd made = ghost_restore_.take_unnamed(id)) {
+      set_status_flags(made.get(), reg.flags(), reg.name());
+      return made;
+    }
+  return ghost_restore_.open(id, reg.name(), flags, ctx);
 }
 
 UniqueFd NamedFiles::open(const pb::reg_file_entry& reg, int flags, RestoreContext& ctx) {

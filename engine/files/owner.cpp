@@ -115,6 +115,8 @@ class WithOwner final : public Kind {
   void open(const pb::file_entry& entry, RestoreContext& ctx) override { kind_->open(entry, ctx); }
   void finish_restore(RestoreContext& ctx) override { kind_->finish_restore(ctx); }
   void after_release() override { kind_->after_release(); }
+  void emit_session(TaskStage& stage) override { kind_->emit_session(stage); }
+  void emit_inherited(TaskStage& stage) override { kind_->emit_inherited(stage); }
   void emit_task(TaskStage& stage) override { kind_->emit_task(stage); }
   void emit_opens(TaskStage& stage) override { kind_->emit_opens(stage); }
 

@@ -49,13 +49,14 @@ class Pipe final : public Kind {
     for (const auto& [id, seen] : seen_) {
       if (seen.reader && seen.writer) continue;
       if (!seen.other_open) continue;
-      bool wanted = is_external(ctx.options(), key_of(id)) || ctx.options().inherit_fd.count(key_of(id)) > 0;
-      if (!wanted)
-        throw Error(
-            Failure::unsupported, seen.object,
-            format("its %s end is outside of the tree", seen.reader ? "write" : "read"),
-            "use --external '" + key_of(id) + "' here and --inherit-fd 'fd[N]:" + key_of(id) + "' at the restore");
-      write_pipe_outside(ctx.images().append(Img::pipes_data), id);
+      if (is_external(ctx.options(), key_of(id))) {
+        write_pipe_outside(ctx.images().append(Img::pipes_data), id);
+        continue;
+      }
+      log.warn(
+          "%s: its %s end is outside of the tree; the restore takes a new one with --inherit-fd 'fd[N]:%s', else "
+          "that end is closed then",
+          seen.object.c_str(), seen.reader ? "write" : "read", key_of(id).c_str());
     }
   }
 

@@ -35,11 +35,13 @@ class Tty final : public Kind {
   std::string describe(const pb::file_entry& entry) const override;
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
   void finish_restore(RestoreContext& ctx) override;
-  void emit_opens(TaskStage& stage) override;
+  void emit_session(TaskStage& stage) override;
+  void emit_inherited(TaskStage& stage) override;
+  void emit_opens(TaskStage& stage) override { opens_.emit(stage); }  // /dev/tty of sessions
   void emit_task(TaskStage& stage) override;
 
  private:
-  /// A pseudo-terminal that this restore made.
+  /// A pseudo-terminal that this restore made. The slave stays open for the leader of its session.
   struct Pair {
     UniqueFd master, slave;
     bool master_given = false;
@@ -64,9 +66,14 @@ class Tty final : public Kind {
   bool has_master(uint32_t index, RestoreContext& ctx);
   /// The pty of the tree that is this session's controlling terminal.
   const pb::tty_info_entry* terminal_of_session(uint32_t sid, RestoreContext& ctx);
+  /// Where a wanted index is in use on this host, and the tree has mounts of its own: an instance of /dev/pts too.
+  void find_place(RestoreContext& ctx);
   Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
+  void set_access(const Pair& pair, const pb::tty_info_entry& info, const pb::file_entry& entry, RestoreContext& ctx);
   void open_dev_tty(const pb::file_entry& entry, const pb::tty_info_entry& own, RestoreContext& ctx);
   void take_foreground(TaskStage& stage);
+  /// The pair that is the controlling terminal of the session that this task leads.
+  std::pair<const uint32_t, Pair>* own_terminal(const TaskStage& stage);
   UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object, RestoreContext& ctx);
 
   std::map<uint32_t, bool> dumped_;      ///< info id -> written
@@ -74,7 +81,7 @@ class Tty final : public Kind {
   std::set<uint32_t> sessions_;          ///< those whose terminal is a pty with its master in the tree
   std::map<uint32_t, bool> masters_;     ///< pty index -> its master is in the tree
   std::map<uint32_t, pb::tty_info_entry> infos_;
-  bool infos_read_ = false;
+  bool infos_read_ = false, place_found_ = false;
   std::map<uint32_t, Pair> pairs_;
   InTaskOpens opens_;
   Tables tables_;

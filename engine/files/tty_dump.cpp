@@ -140,8 +140,9 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   if (number.master && info.sid() != 0) sessions_.insert(info.sid());
   if (info.has_termios() == false && !number.master) pending_.erase(id);  // hung up: needs nobody
   int unread = 0;
-  if (number.master && ::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
-    log.warn("%s: %d bytes of output not read yet are not kept", file.describe().c_str(), unread);
+  if (number.type == pb::PTY && ::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
+    log.warn("%s: %d bytes of %s not read yet are not kept", file.describe().c_str(), unread,
+             number.master ? "output" : "input");
   ctx.images().append(Img::tty_info).write(info);
 }
 

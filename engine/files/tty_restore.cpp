@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -91,7 +93,7 @@ UniqueFd master_with_index(uint32_t index, const std::string& object) {
     lower.push_back(std::move(fd));
   }
   throw Error(Failure::environment, object, format("pseudo-terminal /dev/pts/%u is in use on this host", index),
-              "restore where that number is free, or in a mount namespace with its own /dev/pts");
+              "use ns-restore, which gives the tree a /dev/pts of its own then");
 }
 
 uint32_t root_group(RestoreContext& ctx) {
@@ -147,11 +149,25 @@ const pb::tty_info_entry* Tty::terminal_of_session(uint32_t sid, RestoreContext&
   return nullptr;
 }
 
+void Tty::find_place(RestoreContext& ctx) {
+  if (std::exchange(place_found_, true) || !ctx.options().own_mounts) return;
+  bool taken = false;
+  for (const auto& [id, info] : infos_)
+    if (is_master(info)) taken |= ::access(format("/dev/pts/%u", info.pty().index()).c_str(), F_OK) == 0;
+  if (!taken) return;
+  // /dev/ptmx opens whatever is mounted beside it (Documentation/filesystems/devpts.rst)
+  if (::mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0620,gid=5") != 0)
+    throw_errno(Failure::environment, "/dev/pts", "numbers of pseudo-terminals are in use on this host, and an own one",
+                errno);
+  log.info("numbers of pseudo-terminals are in use on this host: the tree gets a /dev/pts of its own");
+}
+
 Tty::Pair& Tty::pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx) {
   uint32_t index = info.pty().index();
   auto [at, fresh] = pairs_.try_emplace(index);
   Pair& pair = at->second;
   if (!fresh) return pair;
+  find_place(ctx);
   // without a master in the tree it was hung up: any number will do, nobody can find it by its name
   bool hung_up = !has_master(index, ctx);
   if (hung_up)
@@ -169,9 +185,19 @@ Tty::Pair& Tty::pair_of(const pb::tty_info_entry& info, const std::string& objec
       pair.info = other;
   if (!hung_up && !apply_settings(pair.slave.get(), pair.info))
     throw_errno(Failure::environment, object, "its settings cannot be set", errno);
-  if (info.has_uid() && info.has_gid() && !is_master(info) && ::fchown(pair.slave.get(), info.uid(), info.gid()) != 0)
-    throw_errno(Failure::environment, object, "the slave's owner cannot be set", errno);
   return pair;
+}
+
+/// Owner and mode of the slave's device, which a record of the slave has.
+void Tty::set_access(const Pair& pair, const pb::tty_info_entry& info, const pb::file_entry& entry,
+                     RestoreContext& ctx) {
+  const pb::file_entry* path = entry.tty().has_regf_id() ? ctx.entry(entry.tty().regf_id()) : nullptr;
+  bool ok = !info.has_uid() || !info.has_gid() || ::fchown(pair.slave.get(), info.uid(), info.gid()) == 0;
+  if (path && path->has_reg() && path->reg().has_mode())
+    ok = ok && ::fchmod(pair.slave.get(), path->reg().mode() & 07777) == 0;
+  if (!ok)
+    throw_errno(Failure::environment, image_object(name(), entry.id()), "owner and mode of the slave cannot be set",
+                errno);
 }
 
 /// The terminal of whoever started the restore: the very description, as a job of a shell has it, where one fits.
@@ -257,6 +283,7 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
   } else {
     fd = close_on_exec(::ioctl(pair.master.get(), TIOCGPTPEER, reopen_flags(flags)));
     if (!fd) throw_errno(Failure::environment, object, "the slave cannot be opened", errno);
+    if (!hung_up) set_access(pair, info, entry, ctx);
   }
   set_status_flags(fd.get(), flags, object);
   ctx.provide(entry.id(), std::move(fd));
@@ -276,7 +303,7 @@ void Tty::finish_restore(RestoreContext&) {
       if (info.exclusive()) ok &= ::ioctl(end, TIOCEXCL) == 0;
       if (!ok) throw_errno(Failure::environment, object, "packet mode, lock or exclusive use cannot be set", errno);
     }
-    pair.slave.reset();
+    if (pair.info.sid() == 0) pair.slave.reset();
     pair.master.reset();
   }
 }
@@ -300,25 +327,29 @@ void Tty::take_foreground(TaskStage& stage) {
 
 void Tty::emit_task(TaskStage& stage) { take_foreground(stage); }
 
-/// The leader of a session takes its terminal; it may have no descriptor of it, so it opens one.
-void Tty::emit_opens(TaskStage& stage) {
-  for (const auto& [index, pair] : pairs_) {
-    if (pair.info.sid() == 0 || static_cast<int32_t>(pair.info.sid()) != stage.pid.value) continue;
-    Program& p = stage.program;
-    const int fd = lowest_free(stage.table);
-    p.call(SYS_openat, AT_FDCWD, stage.arena.put_string(format("/dev/pts/%u", index)), O_RDWR | O_NOCTTY);
-    p.note(format("/dev/pts/%u for session %d", index, stage.pid.value));
-    p.call(SYS_ioctl, fd, TIOCSCTTY, 0);
-    p.note(format("/dev/pts/%u as controlling terminal", index));
-    if (pair.info.pgrp() != 0) {
-      int32_t group = static_cast<int32_t>(pair.info.pgrp());
-      p.allow(SYS_ioctl, fd, TIOCSPGRP, stage.arena.put(group));  // ESRCH: the group has no member left
-      p.note(format("/dev/pts/%u: foreground group %d", index, group));
-    }
-    p.call(SYS_close, fd);
-    p.note("spare number");
-  }
-  opens_.emit(stage);  // /dev/tty of this session
+std::pair<const uint32_t, Tty::Pair>* Tty::own_terminal(const TaskStage& stage) {
+  for (auto& at : pairs_)
+    if (at.second.info.sid() != 0 && static_cast<int32_t>(at.second.info.sid()) == stage.pid.value) return &at;
+  return nullptr;
+}
+
+/// The leader of a session takes its terminal, the others of the session get it from their parents. It may have no
+/// descriptor of it, and no path that leads there.
+void Tty::emit_session(TaskStage& stage) {
+  auto* own = own_terminal(stage);
+  if (!own) return;
+  stage.program.call(SYS_ioctl, own->second.slave.get(), TIOCSCTTY, 0);
+  stage.program.note(format("/dev/pts/%u as controlling terminal", own->first));
+}
+
+/// When all groups are there.
+void Tty::emit_inherited(TaskStage& stage) {
+  auto* own = own_terminal(stage);
+  if (!own || own->second.info.pgrp() == 0) return;
+  // ESRCH: the group has no member left
+  stage.program.allow(SYS_ioctl, own->second.slave.get(), TIOCSPGRP,
+                      stage.arena.put(static_cast<int32_t>(own->second.info.pgrp())));
+  stage.program.note(format("/dev/pts/%u: foreground group %u", own->first, own->second.info.pgrp()));
 }
 
 std::unique_ptr<Kind> make_tty_kind() { return std::make_unique<Tty>(); }

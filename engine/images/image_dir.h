@@ -34,6 +34,7 @@ enum class Img {
   task_ext,  // ours (nsr-task-<pid>), optional on read
   sk_ext,    // ours (nsr-sk), optional on read
   mm_ext,    // ours (nsr-mm-<pid>), optional on read
+  file_ext,  // ours (nsr-files), optional on read
   // legacy, read only
   reg_files, ext_files, ns_files, eventfd, eventpoll, eventpoll_tfd, signalfd, inotify, inotify_wd, fanotify,
   fanotify_mark, pipes, fifo, unixsk, inetsk, packetsk, netlinksk, tty_files, tunfile, timerfd, bpfmap_file, vmas,

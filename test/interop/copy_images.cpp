@@ -27,6 +27,7 @@
 #include "mm.pb.h"
 #include "mnt.pb.h"
 #include "netdev.pb.h"
+#include "nsr-files.pb.h"
 #include "nsr-mm.pb.h"
 #include "nsr-task.pb.h"
 #include "pagemap.pb.h"
@@ -155,6 +156,7 @@ const std::map<Img, Copy> kCopies = {
     {Img::stats, copy_all<pb::stats_entry>},
     {Img::task_ext, copy_all<pb::nsr_task_entry>},
     {Img::mm_ext, copy_all<pb::nsr_mm_entry>},
+    {Img::file_ext, copy_all<pb::nsr_file_entry>},
     {Img::reg_files, copy_all<pb::reg_file_entry>},
     {Img::ext_files, copy_all<pb::ext_file_entry>},
     {Img::vmas, copy_all<pb::vma_entry>},

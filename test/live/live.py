@@ -44,17 +44,17 @@ class Log:
 
 
 class Runner:
-    def __init__(self, build, name, directory, directives, log, kinds=""):
+    def __init__(self, build, name, directory, directives, log):
         self.bin = os.path.join(os.path.abspath(build), "bin")
         self.live = os.path.join(os.path.abspath(build), "live")
         self.name, self.dir, self.directives, self.log = name, directory, directives, log
-        self.kinds = kinds     # namespaces of its own that the victim is pid 1 of, as tools/own_namespaces.c takes them
         self.root = 0          # the root task's pid as this process sees it
         self.statuses = {}     # wait statuses of all that was reaped
         self.occupier = None
         self.shell = None
         self.blocked = []      # (inner tid, syscall number) that must be inside that call before a dump
         self.words = []
+        self.masters = []      # pseudo-terminals that somebody else has
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for stop in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, lambda number, frame: sys.exit(128 + number))  # through all finally clauses
@@ -124,9 +124,6 @@ class Runner:
             self.shell = terminal.Shell()
             return self.shell.spawn(argv, work, environment, wait=False)
         null = subprocess.DEVNULL
-        if self.kinds:
-            starter = [os.path.join(self.live, "own_namespaces"), self.kinds, *argv]
-            return int(subprocess.run(starter, stdin=null, stdout=subprocess.PIPE, cwd=work, env=environment, check=True).stdout)
         child = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, cwd=work, start_new_session=True, env=environment)
         child.returncode = 0  # this class reaps it
         return child.pid
@@ -280,6 +277,7 @@ class Runner:
             raise Failed("occupy: " + answer)
 
     def restore(self, n, in_namespace, *more):
+        self.masters += [os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC) for _ in range(self.directives.terminals)]
         pidfile = os.path.join(self.dir, f"pid.{n}")
         options = ["-D", self.images(n), "-d", "-v4", "-o", "restore.log", "--pidfile", pidfile, *more, *self.directives.engine, *self.directives.restore]
         if in_namespace:
@@ -357,5 +355,7 @@ class Runner:
                 except ProcessLookupError:
                     pass
             time.sleep(0.002)
+        for master in self.masters:
+            os.close(master)
         if self.shell:
             self.shell.close()

@@ -259,7 +259,9 @@ TEST_CASE("files: half-closed pipes stay half-closed") {
 TEST_CASE("files: a pipe to the outside is named and inherited") {
   auto [r, w] = a_pipe();
   std::string key = link_of(r.get());
-  CHECK_THROWS_WITH(RoundTrip({w.get()}, make_pipe_kind), Contains("--external '" + key) && Contains("--inherit-fd"));
+  RoundTrip alone({w.get()}, make_pipe_kind);
+  signal(SIGPIPE, SIG_IGN);
+  CHECK((write(alone.fd(0), "x", 1) < 0 && errno == EPIPE));
   FileOptions dump, restore;
   dump.external.push_back(key);
   CHECK_THROWS_WITH(RoundTrip({w.get()}, dump, restore, make_pipe_kind), Contains("outside of the tree at the dump"));

@@ -1,5 +1,6 @@
 // A pseudo-terminal of its own: settings, size, packet mode, a session with a foreground group on it, data passed
 // after.
+// lock: terminals
 #include <sys/ioctl.h>
 #include <termios.h>
 

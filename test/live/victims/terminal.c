@@ -4,6 +4,7 @@
 // ignore: tgid pgid sid$
 // ignore: status NSsid$
 // ignore: ids$
+// lock: terminals
 #include <sys/ioctl.h>
 #include <termios.h>
 
