@@ -60,7 +60,8 @@ class Freezer {
     for (bool more = true; more;) {
       more = false;
       for (size_t i = 0; i < tasks_.size(); i++) more |= seize_new_threads(i);
-      for (size_t i = 0; i < tasks_.size(); i++) wait_new(i);
+      stop_new();
+      more |= forget_ended();
       for (size_t i = 0; i < tasks_.size(); i++) more |= find_children(i);
     }
   }
@@ -80,8 +81,7 @@ class Freezer {
   bool seize_new_threads(size_t i) {
     if (!dirs_[i] || tasks_[i].zombie) return false;
     bool found = false;
-    size_t before = tasks_[i].threads.size();
-    for (int tid : dirs_[i]->numbers("task")) {
+    for (int tid : threads_of(*dirs_[i])) {
       if (known_threads_.count(tid)) continue;
       if (!seize(HostPid(tid))) continue;
       known_threads_.insert(tid);
@@ -90,12 +90,44 @@ class Freezer {
       tasks_[i].threads.push_back(th);
       found = true;
     }
-    for (size_t k = before; k < tasks_[i].threads.size(); k++) {
-      FrozenThread& th = tasks_[i].threads[k];
-      th.sleep = mark_sleep(*dirs_[i], th.tid);
-      Tracee(th.tid).interrupt();
-    }
     return found;
+  }
+
+  /// None when the process has ended meanwhile.
+  static std::vector<int> threads_of(const procfs::ProcDir& dir) {
+    try {
+      return dir.numbers("task");
+    } catch (const Error&) {
+      if (dir.alive()) throw;
+      return {};
+    }
+  }
+
+  /// A thread in vfork() stops only after its child has called exec, and so the child must still run: no task is
+  /// interrupted before its parent has stopped. Those of one parent are interrupted together.
+  void stop_new() {
+    std::map<HostPid, std::vector<size_t>> children;
+    for (size_t i = 0; i < tasks_.size(); i++)
+      if (waited_[i] < tasks_[i].threads.size()) children[tasks_[i].parent].push_back(i);
+    std::set<HostPid> waiting;
+    for (auto& [parent, list] : children)
+      for (size_t i : list) waiting.insert(tasks_[i].pid);
+    for (auto& [parent, list] : children)
+      if (!waiting.count(parent)) interrupt_new(list);
+    for (size_t i = 0; i < tasks_.size(); i++) {  // parents come before their children
+      wait_new(i);
+      auto at = children.find(tasks_[i].pid);
+      if (at != children.end() && waiting.count(tasks_[i].pid)) interrupt_new(at->second);
+    }
+  }
+
+  void interrupt_new(const std::vector<size_t>& tasks) {
+    for (size_t i : tasks)
+      for (size_t k = waited_[i]; k < tasks_[i].threads.size(); k++) {
+        FrozenThread& th = tasks_[i].threads[k];
+        th.sleep = mark_sleep(*dirs_[i], th.tid);
+        Tracee(th.tid).interrupt();
+      }
   }
 
   void wait_new(size_t i) {
@@ -128,6 +160,40 @@ class Freezer {
         }
     }
     return found;
+  }
+
+  /// Tasks may end while their elders still run. They are forgotten, and so are the children of the ended, which have
+  /// another parent now: whoever of them still belongs to the tree is found there. To be called after stop_new().
+  bool forget_ended() {
+    std::set<HostPid> ended;
+    for (const auto& t : tasks_)
+      if (t.threads.empty()) ended.insert(t.pid);
+    bool let_go = false;
+    for (size_t i = 1; i < tasks_.size();) {
+      const FrozenTask& t = tasks_[i];
+      bool moved =
+          ended.count(t.parent) || (t.parent_thread != t.parent && !known_threads_.count(t.parent_thread.value));
+      bool reaped = t.threads.empty() && !(dirs_[i] && dirs_[i]->alive());
+      if (moved || reaped) {
+        forget(i);
+      } else {
+        i++;
+      }
+      let_go |= moved;
+    }
+    return let_go;
+  }
+
+  void forget(size_t i) {
+    for (const auto& th : tasks_[i].threads) {
+      Tracee(th.tid).detach();
+      known_threads_.erase(th.tid.value);
+    }
+    known_.erase(tasks_[i].pid.value);
+    auto at = static_cast<long>(i);
+    tasks_.erase(tasks_.begin() + at);
+    dirs_.erase(dirs_.begin() + at);
+    waited_.erase(waited_.begin() + at);
   }
 
   std::vector<FrozenTask>& tasks_;

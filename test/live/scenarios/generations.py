@@ -154,6 +154,26 @@ def test_nested_three_deep(s):
     outer.wait(LIMIT)
 
 
+def test_spawning(s):
+    """A tree that starts programs all the time, by vfork and by fork: threads that wait in vfork(), tasks that end while the
+    tree is being stopped."""
+    loop = "while :; do /bin/sh -c '/bin/true; /bin/true | /bin/true'; echo >>%s; done"
+    count = [s.path("a"), s.path("b")]
+    root = s.spawn(["/bin/sh", "-ec", f"({loop % count[0]}) & {loop % count[1]}"]).pid
+
+    def goes_on():
+        before = [len(read(path)) for path in count]
+        until(lambda: all(len(read(path)) > n for path, n in zip(count, before)), "both loops go on")
+    for n in range(10):
+        goes_on()
+        s.dump(root, f"left.{n}", "--leave-running")
+    for n in range(5):
+        goes_on()
+        s.dump(root, f"images.{n}")
+        root = s.ns_restore(f"images.{n}")
+    goes_on()
+
+
 def test_mount_namespace_goes_on(s):
     """Mounts made on the host later are seen inside; what the tree does to its own /proc stays inside."""
     root = start(s)
