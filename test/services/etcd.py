@@ -10,7 +10,6 @@ class Subject(Service):
     needs = ["etcd"]
     options = ["--tcp-established", "--file-locks"]
     harmless = r"E \| |error\":\"\"|no such file|ignored|flag"
-    copies = False  # the data directory is locked by its owner
     timeout = 40.0
     exit_codes = (-15,)  # it dies of the signal once it has shut down
 

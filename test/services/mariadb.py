@@ -11,7 +11,6 @@ class Subject(Service):
     options = ["--tcp-established", "--file-locks"]
     errors = r"\[ERROR\]|signal \d+"
     timeout = 60.0
-    copies = False  # the data directory is locked by its owner
 
     def prepare(self):
         subprocess.run(["mariadb-install-db", "--no-defaults", "--user=mysql", "--datadir=" + self.path("data"),

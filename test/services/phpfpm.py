@@ -26,7 +26,6 @@ class Subject(Service):
     needs = ["php-fpm8.2"]
     options = ["--tcp-established"]
     logs = ["output", "fpm.log"]
-    harmless_in_copies = "Unable to remove the PID file"  # the first copy that ends has removed it
     harmless = "NOTICE: error log file re-opened"
     stop_signal = signal.SIGQUIT
 

@@ -14,7 +14,6 @@ class Subject(Service):
     needs = [BIN + "postgres"]
     options = ["--tcp-established"]
     timeout = 60.0
-    copies = False
     stop_signal = signal.SIGINT  # fast shutdown: does not wait for sessions
     harmless = "the database system is starting up|due to administrator command"
 

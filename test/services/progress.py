@@ -6,8 +6,7 @@ from service import Service
 
 
 class Progress(Service):
-    timeout = 60.0
-    copies = False  # they would write the same files
+    timeout = 150.0
     seen = -1
 
     def amount(self):

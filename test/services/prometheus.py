@@ -11,7 +11,6 @@ class Subject(Service):
     options = ["--tcp-established", "--file-locks"]
     errors = r"level=error|panic"
     timeout = 40.0
-    copies = False  # the data directory is locked by its owner
 
     def prepare(self):
         self.write("prometheus.yml", "scrape_configs:\n- job_name: self\n  scrape_interval: 1s\n  static_configs:\n"

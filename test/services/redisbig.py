@@ -13,7 +13,6 @@ class Subject(Service):
     needs = ["redis-server"]
     options = ["--tcp-established"]
     timeout = 120.0
-    copies = False
 
     def argv(self):
         return ["redis-server", "--port", str(self.port), "--dir", self.directory, "--rdbcompression", "no", "--rdb-key-save-delay", "4000"]

@@ -1,9 +1,11 @@
 """The life of one service: start, dump, restore on the host or in new namespaces, stop; every step timed."""
 import contextlib
+import copy
 import ctypes
 import glob
 import os
 import pwd
+import re
 import select
 import shutil
 import signal
@@ -18,6 +20,16 @@ import snapshot  # noqa: E402
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNET = 0x40000000
+# $0 files in /dev/shm, $1 copy of the service's directory, $2 that directory, then the command
+OWN_COPIES = """set -e
+mkdir "$1.shm"
+mount -t tmpfs -o mode=1777 tmpfs "$1.shm"
+[ -z "$0" ] || cp -a $0 "$1.shm"
+mount --move "$1.shm" /dev/shm
+mount --bind "$1" "$2"
+shift 2
+exec "$@"
+"""
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,7 +72,7 @@ class Runner:
         self.dumps = 0
         self.verbosity = "-v4"
         self.occupier = None
-        self.namespaces = []
+        self.namespaces, self.shared_memory = [], []
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for stop in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, lambda number, frame: sys.exit(128 + number))
@@ -258,6 +270,7 @@ class Runner:
         """dump --leave-running: the service must not notice."""
         self.start()
         for generation in range(1, 3):
+            self.service.mark()
             self.dump("-R")
             self.answer("the service goes on after the dump")
             self.check(generation)
@@ -290,32 +303,33 @@ class Runner:
         self.check_logs()
 
     def side_by_side(self, count=3):
-        """Copies of one image in network namespaces of their own."""
-        if not self.service.copies:
-            raise Skipped("its data directory allows one owner only")
+        """Copies of one image, each in a network and an IPC namespace of its own, on copies of the service's directory and of
+        its files in /dev/shm that are mounted over the originals."""
         self.service.sessions = False  # a connection cannot lead to three copies
         self.start()
+        self.shared_memory = self.files_in_shared_memory()
         self.dump()
-        roots = []
+        original, copies = self.service, []
         for i in range(count):
-            name = f"nsr{os.getpid()}-{i}"
-            subprocess.run(["ip", "netns", "add", name], check=True)
-            self.namespaces.append(name)
-            subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-            self.restore("ns", ["ip", "netns", "exec", name], f".{i}")
-            roots.append(self.root)
-        for i, root in enumerate(roots):
-            self.root = self.service.root = root
-            with self.in_netns(self.namespaces[i]):
-                self.answer(f"copy {i} answers")
-        for i, root in enumerate(roots):
-            self.root = self.service.root = root
-            with self.in_netns(self.namespaces[i]):
-                self.check(1)
-        for root in roots:
-            self.root = self.service.root = root
-            self.stop()
-        self.check_logs(shared=True)
+            namespace, directory = f"nsr{os.getpid()}-{i}", f"{original.directory}.{i}"
+            subprocess.run(["ip", "netns", "add", namespace], check=True)
+            self.namespaces.append(namespace)
+            subprocess.run(["ip", "-n", namespace, "link", "set", "lo", "up"], check=True)
+            subprocess.run(["cp", "-a", original.directory, directory], check=True)
+            self.service = copy.copy(original)
+            self.service.directory = directory
+            self.restore("ns", ["ip", "netns", "exec", namespace, "unshare", "--ipc", "sh", "-c", OWN_COPIES, " ".join(self.shared_memory),
+                                directory, original.directory], f".{i}")
+            copies.append((namespace, self.service))
+        for each in (lambda: self.answer("the copy answers"), lambda: self.check(1), self.stop, self.check_logs):
+            for namespace, self.service in copies:
+                self.root = self.service.root
+                with self.in_netns(namespace):
+                    each()
+
+    def files_in_shared_memory(self):
+        maps = "".join(snapshot.read(f"/proc/{pid}/maps") for pid in snapshot.tree_of(self.root))
+        return [p for p in sorted(set(re.findall(r" (/dev/shm/\S+)$", maps, re.M))) if os.path.exists(p)]
 
     @contextlib.contextmanager
     def in_netns(self, name):
@@ -330,8 +344,8 @@ class Runner:
             os.close(own)
             os.close(other)
 
-    def check_logs(self, shared=False):
-        found = self.service.log_errors(shared)
+    def check_logs(self):
+        found = self.service.log_errors()
         if found:
             raise Failed(f"{len(found)} errors in its logs:\n    " + "\n    ".join(found[:10]))
 
@@ -360,6 +374,8 @@ class Runner:
             time.sleep(0.002)
         for name in self.namespaces:
             subprocess.run(["ip", "netns", "del", name], check=False)
+        for path in self.shared_memory:
+            os.unlink(path)
         if keep:
             print("kept", self.dir)
         else:

@@ -19,11 +19,9 @@ class Service:
     logs = ["output"]      # files to search for errors, relative to the directory
     errors = ERROR         # what no line of a log may match ...
     harmless = None        # ... except lines that match this
-    harmless_in_copies = None  # the same for copies that share the directory
     timeout = 20.0         # seconds for every wait
     stop_signal = signal.SIGTERM
     exit_codes = (0,)      # of a graceful stop; None: any
-    copies = True          # side-by-side copies make sense (no shared data directory that allows one owner only)
     sessions = True        # clients stay connected through the dumps, where the service has such in load()
 
     def __init__(self, directory):
@@ -62,7 +60,7 @@ class Service:
         self.ask()
 
     def mark(self):
-        """Called before every restore, for those whose answer is that something goes on."""
+        """Called before every restore, and before a dump that leaves it running, for those whose answer is that something goes on."""
 
     def stop(self, pid):
         os.kill(pid, self.stop_signal)
@@ -71,15 +69,14 @@ class Service:
         """Asserts that what it left behind after its end is right."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
-    def log_errors(self, shared):
+    def log_errors(self):
         found = []
-        harmless = "|".join(filter(None, [self.harmless, self.harmless_in_copies if shared else None]))
         for name in self.logs:
             path = self.path(name)
             if not os.path.exists(path):
                 continue
             with open(path, errors="replace") as f:
                 for line in f:
-                    if re.search(self.errors, line) and not (harmless and re.search(harmless, line)):
+                    if re.search(self.errors, line) and not (self.harmless and re.search(self.harmless, line)):
                         found.append(f"{name}: {line.rstrip()}")
         return found

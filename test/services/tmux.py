@@ -10,7 +10,6 @@ class Subject(Service):
     needs = ["tmux", "vim", "top", "sqlite3", "bash"]
     timeout = 30.0
     options = ["--file-locks"]
-    copies = False
     errors = r"(?i)error|fatal"
     exit_codes = None
 

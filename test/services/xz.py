@@ -15,7 +15,7 @@ class Subject(Progress):
         self.write("numbers", text)
 
     def argv(self):
-        return ["xz", "-T2", "--block-size=1MiB", "-4", "-k", "-f", "-v", "numbers"]
+        return ["xz", "-T2", "--block-size=1MiB", "-2", "-k", "-f", "-v", "numbers"]
 
     def amount(self):
         return self.size("numbers.xz")
