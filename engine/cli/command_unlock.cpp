@@ -12,7 +12,9 @@ const Logger log("unlock");
 int command_unlock(const Options& options) {
   const ImageDir images(options.run.images_dir);
   const auto inventory = images.one<pb::inventory_entry>(Img::inventory);
-  if (!inventory.has_dump_criu_run_id() || !remove_kept_lock(inventory.dump_criu_run_id()))
+  const auto method = static_cast<NetworkLock>(inventory.network_lock_method());
+  if (!inventory.has_dump_criu_run_id() || !inventory.has_network_lock_method() || method > NetworkLock::skip ||
+      !remove_kept_lock(method, inventory.dump_criu_run_id()))
     log.info("these images hold no connection still");
   return 0;
 }

@@ -13,8 +13,7 @@ constexpr Command commands_not_built[] = {Command::pre_dump, Command::lazy_pages
 
 struct Row {
   const char* option;
-  const char* commands;       ///< D dump, R restore, C check: where the option matters
-  const char* harmless = "";  ///< values, comma separated, that ask for nothing beyond what is there
+  const char* commands;  ///< D dump, R restore, C check: where the option matters
 };
 
 constexpr Row options_not_built[] = {
@@ -31,7 +30,6 @@ constexpr Row options_not_built[] = {
     {"lazy-pages", "DR"},
     {"tls", "D"},
     {"root", "R"},
-    {"network-lock", "D", "nftables,skip,none"},
     {"ext-mount-map", "DR"},
     {"enable-external-sharing", "DR"},
     {"enable-external-masters", "DR"},
@@ -62,10 +60,6 @@ char letter_of(Command command) {
   }
 }
 
-bool harmless(const Row& row, const std::string& value) {
-  return !value.empty() && ("," + std::string(row.harmless) + ",").find("," + value + ",") != std::string::npos;
-}
-
 }  // namespace
 
 void refuse_not_built(const Options& options) {
@@ -79,7 +73,7 @@ void refuse_not_built(const Options& options) {
     for (const std::string& given : options.given) {
       if (given == name) asked = true;
       if (given == std::string("--no-") + row.option) asked = false;
-      if (given.starts_with(name + "=")) asked = !harmless(row, given.substr(name.size() + 1));
+      if (given.starts_with(name + "=")) asked = true;
     }
     if (asked) throw Error(Failure::not_built, "option " + name, "is not built yet for " + command, "leave it out");
   }

@@ -31,6 +31,8 @@ uint64_t network_namespace_of(int socket) {
   return inode(net);
 }
 
+uint64_t current_network_namespace() { return inode(own_network_namespace()); }
+
 InNetworkNamespace::InNetworkNamespace(const UniqueFd& target) {
   UniqueFd own = own_network_namespace();
   if (!target || inode(target) == inode(own)) return;

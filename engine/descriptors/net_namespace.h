@@ -12,6 +12,8 @@ namespace nsr {
 UniqueFd network_namespace(int socket);
 /// Inode of that namespace; of the calling thread's when the kernel does not tell.
 uint64_t network_namespace_of(int socket);
+/// Inode of the calling thread's.
+uint64_t current_network_namespace();
 
 /// Puts the calling thread into a network namespace for as long as it lives; an empty descriptor changes nothing.
 class InNetworkNamespace {

@@ -212,13 +212,14 @@ class Restore {
       report(start);
       ask_launcher();
       told_hook("pre-resume");
+      open_network();
       executor.release(options_.leave_stopped);
       cgroups.keep();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;
     }
-    open_network();
+    files_->after_release();
     told_hook("post-resume");
   }
 
@@ -265,24 +266,21 @@ class Restore {
   /// The images say how the network was held; the restore holds it in the same way.
   NetworkLock kept_method() const {
     const pb::inventory_entry& i = set_->inventory;
-    return i.has_network_lock_method() && i.network_lock_method() == static_cast<uint32_t>(NetworkLock::skip)
-               ? NetworkLock::skip
-               : NetworkLock::nftables;
+    if (!i.has_network_lock_method()) return NetworkLock::nftables;
+    if (i.network_lock_method() > static_cast<uint32_t>(NetworkLock::skip))
+      throw Error(Failure::image, "inventory.img",
+                  format("network lock method %u is unknown", i.network_lock_method()));
+    return static_cast<NetworkLock>(i.network_lock_method());
   }
 
-  /// The tree answers for its connections itself from here on.
+  /// The tree answers for its connections itself from here on. Just before it runs: what it says at once would
+  /// otherwise be turned back by the lock, and the kernel takes its time before it says it again.
   void open_network() {
-    lock_->release();
-    files_->after_release();
     // Also when the connections were left behind with --tcp-close.
-    const pb::inventory_entry& i = set_->inventory;
-    if (!i.has_dump_criu_run_id() || !i.has_network_lock_method() || kept_method() == NetworkLock::skip) return;
-    try {
-      remove_kept_lock(set_->inventory.dump_criu_run_id());
-    } catch (const Error& e) {
-      // The tree runs and can not be called back; it waits for its network.
-      log.error("%s; run ns-engine unlock -D %s", e.what(), images_.path().c_str());
-    }
+    if (set_->inventory.has_network_lock_method())
+      lock_->open();
+    else
+      lock_->release();
   }
 
   void write_pidfile() {

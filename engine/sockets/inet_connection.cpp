@@ -118,13 +118,15 @@ void InetKind::open_connection(int fd, const pb::inet_sk_entry& sk, RestoreConte
 }
 
 void InetKind::finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext&, const std::string& object) {
-  resume_tcp_stream(fd, local_of(sk, object), peer_of(sk, object), sk.state(), streams_.at(sk.id()), object);
+  const SocketAddress local = local_of(sk, object), peer = peer_of(sk, object);
+  const TcpStream& stream = streams_.at(sk.id());
+  resume_tcp_stream(fd, local, peer, sk.state(), stream, object);
+  restored_.push_back({UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), make_nudge(fd, local, peer, sk.state(), stream)});
   streams_.erase(sk.id());
-  restored_.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 void InetKind::after_release() {
-  for (const UniqueFd& fd : restored_) push_tcp_queue(fd.get());
+  for (const Restored& connection : restored_) push_tcp_queue(connection.fd.get(), connection.nudge);
   restored_.clear();
 }
 

@@ -52,8 +52,12 @@ class InetKind : public Kind {
   };
   std::vector<TcpGuard::Job> jobs() const;
   std::unique_ptr<TcpGuard> guard_;
-  std::vector<Held> held_;                 ///< dump: the connections that are kept
-  std::vector<UniqueFd> restored_;         ///< duplicates of restored connections until the tree runs
+  std::vector<Held> held_;  ///< dump: the connections that are kept
+  struct Restored {
+    UniqueFd fd;  ///< a duplicate
+    std::optional<TcpNudge> nudge;
+  };
+  std::vector<Restored> restored_;         ///< connections until the tree runs
   std::map<uint32_t, TcpStream> streams_;  ///< restore: by file id, until the connection runs
   bool locked_ = false;
   std::vector<uint32_t> opened_;

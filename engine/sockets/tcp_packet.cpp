@@ -66,6 +66,15 @@ std::string ip_header(const TcpSegment& s, size_t payload) {
   return std::string(reinterpret_cast<const char*>(&ip), sizeof ip);
 }
 
+/// Two bytes of padding, then TSval and an empty TSecr (RFC 7323).
+std::string encode_options(const TcpSegment& s) {
+  if (!s.timestamp) return {};
+  const uint32_t value = htonl(*s.timestamp);
+  std::string bytes{TCPOPT_NOP, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCPOLEN_TIMESTAMP};
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  return bytes + std::string(4, '\0');
+}
+
 }  // namespace
 
 std::string encode_segment(const TcpSegment& original) {
@@ -78,11 +87,13 @@ std::string encode_segment(const TcpSegment& original) {
   tcp.dest = htons(port_of(s.to));
   tcp.seq = htonl(s.sequence);
   tcp.ack_seq = htonl(s.acknowledged);
-  tcp.doff = sizeof tcp / 4;
+  const std::string options = encode_options(s);
+  tcp.doff = static_cast<uint16_t>((sizeof tcp + options.size()) / 4);
   tcp.ack = 1;
   tcp.fin = s.fin;
   tcp.window = htons(s.window);
-  uint32_t sum = IPPROTO_TCP + sizeof tcp;
+  const std::string rest = options + s.data;
+  uint32_t sum = IPPROTO_TCP + static_cast<uint32_t>(sizeof tcp + rest.size());
   if (ipv4) {
     sum = sum_words(&v4(s.from).sin_addr, 4, sum);
     sum = sum_words(&v4(s.to).sin_addr, 4, sum);
@@ -90,8 +101,9 @@ std::string encode_segment(const TcpSegment& original) {
     sum = sum_words(&v6(s.from).sin6_addr, 16, sum);
     sum = sum_words(&v6(s.to).sin6_addr, 16, sum);
   }
-  tcp.check = htons(static_cast<uint16_t>(~sum_words(&tcp, sizeof tcp, sum)));
-  return std::string(reinterpret_cast<const char*>(&tcp), sizeof tcp);
+  sum = sum_words(&tcp, sizeof tcp, sum);
+  tcp.check = htons(static_cast<uint16_t>(~sum_words(rest.data(), rest.size(), sum)));
+  return std::string(reinterpret_cast<const char*>(&tcp), sizeof tcp) + rest;
 }
 
 void inject_segment(const TcpSegment& original, uint32_t mark, const std::string& object) {

@@ -13,6 +13,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/descriptors/connection_lock.h"
 #include "engine/sockets/tcp_packet.h"
 
 namespace nsr {
@@ -306,15 +307,15 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
     // A FIN that the lock turns back counts as never sent, and an acknowledgement of it would be ignored. The peer has
     // acknowledged this one before the dump, so that it may see it again.
     const int mark = int_option(fd, SOL_SOCKET, SO_MARK).value_or(0);
-    set_int_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(kTcpRestoreMark), "SO_MARK", object);
+    set_int_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(kLockPassMark), "SO_MARK", object);
     half_close(fd, object);
     set_int_option(fd, SOL_SOCKET, SO_MARK, mark, "SO_MARK", object);
-    inject_segment(from_peer(local, peer, state, info, out + 1), kTcpRestoreMark, object);
+    inject_segment(from_peer(local, peer, state, info, out + 1), kLockPassMark, object);
   }
   if (got_fin(state)) {
     TcpSegment fin = from_peer(local, peer, state, info, unacknowledged);
     fin.fin = true;
-    inject_segment(fin, kTcpRestoreMark, object);
+    inject_segment(fin, kLockPassMark, object);
   }
   if (state == kTcpLastAck) half_close(fd, object);
 }
@@ -327,12 +328,43 @@ int mute_tcp_connection(int fd, const std::string& object) {
 
 void unmute_tcp_connection(int fd, int reuse) { leave_repair(fd, reuse); }
 
-void push_tcp_queue(int fd) {
+std::optional<TcpNudge> make_nudge(int fd, const SocketAddress& local, const SocketAddress& peer, uint32_t state,
+                                   const TcpStream& stream) {
+  const auto& info = stream.info;
+  if (info.outq_len() == 0 || state == kTcpSynSent) return {};
+  const uint32_t on_the_way = info.outq_len() - info.unsq_len();
+  const uint32_t size =
+      std::min<uint32_t>(on_the_way, static_cast<uint32_t>(int_option(fd, kTcp, TCP_MAXSEG).value_or(536)));
+  TcpNudge nudge;
+  nudge.timestamps = info.opt_mask() & TCPI_OPT_TIMESTAMPS;
+  nudge.mark = static_cast<uint32_t>(int_option(fd, SOL_SOCKET, SO_MARK).value_or(0));
+  TcpSegment& s = nudge.segment;
+  s.from = local;
+  s.to = peer;
+  const uint32_t unacknowledged = end_of_out(state, info) - info.outq_len();
+  // Nothing on the way: a byte number that was acknowledged long ago asks for the window that is free now.
+  s.sequence = on_the_way ? unacknowledged + on_the_way - size : unacknowledged - 1;
+  s.acknowledged = info.inq_seq();
+  const uint32_t window = info.rcv_wup() + info.rcv_wnd() - info.inq_seq();
+  s.window = static_cast<uint16_t>(std::min<uint32_t>(window >> info.rcv_wscale(), UINT16_MAX));
+  s.data = stream.out.substr(on_the_way - size, size);
+  return nudge;
+}
+
+void push_tcp_queue(int fd, const std::optional<TcpNudge>& nudge) {
   // TCP_NODELAY pushes what waits; a socket without it gets it for a moment. A closed socket has nothing to push.
   const int on = 1, off = 0;
   const bool had = int_option(fd, kTcp, TCP_NODELAY).value_or(1) != 0;
   if (setsockopt(fd, kTcp, TCP_NODELAY, &on, sizeof on) == 0 && !had)
     setsockopt(fd, kTcp, TCP_NODELAY, &off, sizeof off);
+  if (!nudge) return;
+  TcpSegment segment = nudge->segment;
+  if (nudge->timestamps) segment.timestamp = static_cast<uint32_t>(int_option(fd, kTcp, TCP_TIMESTAMP).value_or(0));
+  try {
+    inject_segment(segment, nudge->mark, "TCP connection");
+  } catch (const Error& e) {
+    log.info("%s; it goes on when the kernel tries again", e.what());
+  }
 }
 
 }  // namespace nsr

@@ -2,9 +2,11 @@
 // windows since 4.8). The network must be held still for it from before the first until after the last call.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/sockets/inet_address.h"
+#include "engine/sockets/tcp_packet.h"
 #include "tcp-stream.pb.h"
 
 namespace nsr {
@@ -51,10 +53,20 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
 
 /// The other way, without a packet.
 void unmute_tcp_connection(int fd, int reuse);
-/// Sends what a held network has turned back.
-void push_tcp_queue(int fd);
 
-/// SO_MARK of the packets that resume_tcp_stream makes in the peer's name; a network lock lets them through.
-inline constexpr uint32_t kTcpRestoreMark = 0xc114;
+/// What makes a peer answer at once when its network is open again. After a restore the kernel has no idea of the round
+/// trip and waits three seconds (TCP_TIMEOUT_FALLBACK) before it sends anything again that got lost; the last segment
+/// of what is on the way, sent once more, brings an acknowledgement of all that has come, or a selective one from which
+/// the kernel learns what has not (as a tail loss probe does, RFC 8985).
+struct TcpNudge {
+  TcpSegment segment;
+  bool timestamps = false;
+  uint32_t mark = 0;
+};
+/// No value when nothing waits to be sent or acknowledged. The connection has been resumed.
+std::optional<TcpNudge> make_nudge(int fd, const SocketAddress& local, const SocketAddress& peer, uint32_t state,
+                                   const TcpStream& stream);
+/// Sends what a held network has turned back, and the nudge. Never throws: both only save time.
+void push_tcp_queue(int fd, const std::optional<TcpNudge>& nudge);
 
 }  // namespace nsr

@@ -6,8 +6,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -111,54 +114,93 @@ struct Round {
   }
 };
 
+constexpr const char* kRunId = "01234567-89ab-4cde-8fab-0123456789ab";
+
+/// nftables, and iptables where its programs are installed.
+std::vector<NetworkLock> methods() {
+  if (access("/usr/sbin/iptables-restore", X_OK) == 0) return {NetworkLock::nftables, NetworkLock::iptables};
+  return {NetworkLock::nftables};
+}
+
+void holds_its_connections(NetworkLock method, int family) {
+  in_own_network([&] {
+    const Ends held = connect_ends(family), other = connect_ends(family);
+    {
+      NetworkHold hold(method, kRunId);
+      const Connection c = held.connection();
+      hold.hold({&c, 1}, held.client);
+      CHECK(hold.active());
+      REQUIRE(send(held.client, "x", 1, 0) == 1);
+      REQUIRE(send(held.server, "y", 1, 0) == 1);
+      REQUIRE(send(other.client, "z", 1, 0) == 1);
+      CHECK(arrives(other.server, 1000));
+      CHECK_FALSE(arrives(held.server, 30));
+      CHECK_FALSE(arrives(held.client, 0));
+      const Connection more = other.connection();
+      hold.hold({&more, 1}, other.client);
+      REQUIRE(send(other.server, "z", 1, 0) == 1);
+      CHECK_FALSE(arrives(other.client, 30));
+    }
+    CHECK(get(held.server) == "x");
+    CHECK(get(held.client) == "y");
+    CHECK_FALSE(remove_kept_lock(method, kRunId));
+    for (int fd : {held.client, held.server, other.client, other.server}) close(fd);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("network lock: holds its connections and no others, and ends with its object") {
   NSR_NEEDS_ROOT;
-  for (const int family : {AF_INET, AF_INET6})
+  for (const NetworkLock method : methods())
+    for (const int family : {AF_INET, AF_INET6}) holds_its_connections(method, family);
+}
+
+TEST_CASE("network lock: ends with its process, however that ends") {
+  NSR_NEEDS_ROOT;
+  for (const NetworkLock method : methods())
     in_own_network([&] {
-      const Ends held = connect_ends(family), other = connect_ends(family);
-      {
-        NetworkHold hold(NetworkLock::nftables, "unit");
-        const Connection c = held.connection();
-        hold.hold({&c, 1}, held.client);
-        CHECK(hold.active());
-        REQUIRE(send(held.client, "x", 1, 0) == 1);
-        REQUIRE(send(held.server, "y", 1, 0) == 1);
-        REQUIRE(send(other.client, "z", 1, 0) == 1);
-        CHECK(arrives(other.server, 1000));
-        CHECK_FALSE(arrives(held.server, 30));
-        CHECK_FALSE(arrives(held.client, 0));
-        const Connection more = other.connection();
-        hold.hold({&more, 1}, other.client);
-        REQUIRE(send(other.server, "z", 1, 0) == 1);
-        CHECK_FALSE(arrives(other.client, 30));
+      const Ends ends = connect_ends(AF_INET);
+      const Connection c = ends.connection();
+      int made[2];
+      REQUIRE(pipe(made) == 0);
+      const pid_t child = fork();
+      if (child == 0) {
+        NetworkHold hold(method, kRunId);
+        hold.hold({&c, 1}, ends.client);
+        if (write(made[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
       }
-      CHECK(get(held.server) == "x");
-      CHECK(get(held.client) == "y");
-      CHECK_FALSE(remove_kept_lock("unit"));
-      for (int fd : {held.client, held.server, other.client, other.server}) close(fd);
+      char x;
+      REQUIRE(read(made[0], &x, 1) == 1);
+      REQUIRE(send(ends.client, "x", 1, 0) == 1);
+      CHECK_FALSE(arrives(ends.server, 30));
+      kill(child, SIGKILL);
+      REQUIRE(waitpid(child, nullptr, 0) == child);
+      CHECK(get(ends.server) == "x");
+      for (int fd : {ends.client, ends.server, made[0], made[1]}) close(fd);
     });
 }
 
 TEST_CASE("network lock: what a finished dump keeps stays until it is removed by its run id") {
   NSR_NEEDS_ROOT;
-  in_own_network([] {
-    const Ends ends = connect_ends(AF_INET);
-    {
-      NetworkHold hold(NetworkLock::nftables, "unit-kept");
-      const Connection c = ends.connection();
-      hold.hold({&c, 1}, ends.client);
-      hold.keep();
-    }
-    REQUIRE(send(ends.client, "x", 1, 0) == 1);
-    CHECK_FALSE(arrives(ends.server, 30));
-    CHECK_FALSE(remove_kept_lock("another"));
-    CHECK(remove_kept_lock("unit-kept"));
-    CHECK_FALSE(remove_kept_lock("unit-kept"));
-    CHECK(get(ends.server) == "x");
-    close(ends.client), close(ends.server);
-  });
+  for (const NetworkLock method : methods())
+    in_own_network([&] {
+      const Ends ends = connect_ends(AF_INET);
+      {
+        NetworkHold hold(method, kRunId);
+        const Connection c = ends.connection();
+        hold.hold({&c, 1}, ends.client);
+        hold.keep();
+      }
+      REQUIRE(send(ends.client, "x", 1, 0) == 1);
+      CHECK_FALSE(arrives(ends.server, 30));
+      CHECK_FALSE(remove_kept_lock(method, "fedcba98-89ab-4cde-8fab-0123456789ab"));
+      CHECK(remove_kept_lock(method, kRunId));
+      CHECK_FALSE(remove_kept_lock(method, kRunId));
+      CHECK(get(ends.server) == "x");
+      close(ends.client), close(ends.server);
+    });
 }
 
 TEST_CASE("network lock: a thousand connections are one quick change") {
@@ -174,7 +216,7 @@ TEST_CASE("network lock: a thousand connections are one quick change") {
       }
     }
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    NetworkHold hold(NetworkLock::nftables, "unit-many");
+    NetworkHold hold(NetworkLock::nftables, kRunId);
     const auto start = std::chrono::steady_clock::now();
     hold.hold(many, fd);
     const auto taken = std::chrono::steady_clock::now() - start;
@@ -187,7 +229,7 @@ TEST_CASE("network lock: a thousand connections are one quick change") {
 TEST_CASE("tcp: FIN_WAIT1, CLOSING and LAST_ACK come back as they were and end in peace") {
   NSR_NEEDS_ROOT;
   in_own_network([] {
-    NetworkHold hold(NetworkLock::nftables, "unit-states");
+    NetworkHold hold(NetworkLock::nftables, kRunId);
     const Ends a = connect_ends(AF_INET), b = connect_ends(AF_INET), c = connect_ends(AF_INET6);
     // Last acknowledgement: the peer closed, we close under the lock.
     REQUIRE(shutdown(c.client, SHUT_WR) == 0);
@@ -230,7 +272,7 @@ TEST_CASE("tcp: a connection attempt on the way is made again under its own numb
     REQUIRE(listen(listener, 1) == 0);
     REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&a), &n) == 0);
     const int loopback = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    NetworkHold hold(NetworkLock::nftables, "unit-syn");
+    NetworkHold hold(NetworkLock::nftables, kRunId);
     hold.hold_all(loopback);
     REQUIRE(connect(client, reinterpret_cast<sockaddr*>(&a), n) == -1);
     REQUIRE(errno == EINPROGRESS);

@@ -108,10 +108,10 @@ class Scenario:
         os.makedirs(self.path(images), exist_ok=True)
         self.command([*enter, os.path.join(self.bin, "ns-engine"), "dump", "-t", str(pid), "-D", self.path(images), "-o", "dump.log", *options])
 
-    def ns_restore(self, images, *options):
+    def ns_restore(self, images, *options, enter=()):
         """A detached restore; returns the root's pid."""
         pidfile = tempfile.mktemp(prefix="pid.", dir=self.dir)
-        self.command([os.path.join(self.bin, "ns-restore"), "-d", "-D", self.path(images), "--pidfile", pidfile, *options])
+        self.command([*enter, os.path.join(self.bin, "ns-restore"), "-d", "-D", self.path(images), "-o", "restore.log", "-v4", "--pidfile", pidfile, *options])
         self.roots.append(int(read(pidfile)))
         return self.roots[-1]
 

@@ -12,11 +12,11 @@ import sys
 import time
 
 from common import Failed, Scenario, alive, read, until
+from hosts import CLIENT, SERVER, make_namespaces
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STREAM = ["/usr/bin/python3", os.path.join(HERE, "stream.py")]
 ESTABLISHED = "--tcp-established"
-ADDRESS, NETWORK, CLIENT = "198.18.77.2", "198.18.77.0/24", "198.18.77.3"
 
 
 def free_port():
@@ -132,17 +132,31 @@ def test_unlock(s):
         no_lock_left(port)
 
 
-def make_hosts(s):
-    """Three hosts on one switch, each a network namespace: two servers, one of which has ADDRESS, and a client."""
-    pids = {}
-    for host in ("switch", "one", "two", "client"):
-        child = s.spawn(["/usr/bin/unshare", "-n", "/bin/sleep", "1000"])
-        pids[host] = child.pid
-        until(lambda: os.readlink(f"/proc/{child.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "a network namespace")
-    inside = {host: ["nsenter", f"--net=/proc/{pid}/ns/net"] for host, pid in pids.items()}
+def test_iptables(s):
+    """The same with the other firewall: the lock is there between dump and restore, and gone afterwards."""
+    if not shutil.which("iptables"):
+        sys.exit(77)
+    total = 64 << 20
+    pids, results, _ = start(s, total)
 
-    def ip(host, *words):
-        s.command([*inside[host], "ip", *words])
+    def chains():
+        return re.findall(r"^-N (nsr-\S+)", s.command(["iptables", "--wait=5", "-S"]).stdout, re.MULTILINE)
+    before = chains()
+    for n, role in enumerate(("recv", "send")):
+        images = f"images.{n}"
+        s.dump(pids[role], images, ESTABLISHED, "--network-lock", "iptables")
+        s.gone([pids[role]])
+        if len(chains()) != len(before) + 1:
+            raise Failed(f"chains after the dump: {chains()}, before: {before}")
+        pids[role] = s.ns_restore(images, ESTABLISHED)
+        if chains() != before:
+            raise Failed(f"chains left behind: {chains()}")
+    finish(results, total)
+
+
+def make_hosts(s):
+    """Three hosts on one switch: two servers, one of which has the server's address, and a client."""
+    pids, inside, ip = make_namespaces(s, ("switch", "one", "two", "client"))
     ip("switch", "link", "add", "br0", "type", "bridge")
     ip("switch", "link", "set", "br0", "up")
     for host in ("one", "two", "client"):
@@ -150,7 +164,7 @@ def make_hosts(s):
         ip("switch", "link", "set", host, "master", "br0", "up")
         ip(host, "link", "set", "lo", "up")
         ip(host, "link", "set", "eth0", "up")
-    ip("one", "addr", "add", ADDRESS + "/24", "dev", "eth0")
+    ip("one", "addr", "add", SERVER + "/24", "dev", "eth0")
     ip("client", "addr", "add", CLIENT + "/24", "dev", "eth0")
     return inside, ip
 
@@ -159,16 +173,14 @@ def test_migration(s):
     """A server moves from one host to another with its address and its images; the client outside goes on."""
     total = 256 << 20
     inside, ip = make_hosts(s)
-    pids, results, _ = start(s, total, ADDRESS, inside["one"], inside["client"])
+    pids, results, _ = start(s, total, SERVER, inside["one"], inside["client"])
     s.dump(pids["recv"], "images", ESTABLISHED, enter=inside["one"])
     s.gone([pids["recv"]])
-    shutil.copytree(s.path("images"), s.path("copied"))
-    ip("one", "addr", "del", ADDRESS + "/24", "dev", "eth0")
-    ip("two", "addr", "add", ADDRESS + "/24", "dev", "eth0")
+    s.command(["rsync", "-a", s.path("images") + "/", s.path("copied")])
+    ip("one", "addr", "del", SERVER + "/24", "dev", "eth0")
+    ip("two", "addr", "add", SERVER + "/24", "dev", "eth0")
     ip("client", "neigh", "flush", "all")
-    pidfile = s.path("moved.pid")
-    s.command([*inside["two"], os.path.join(s.bin, "ns-restore"), "-d", "-D", s.path("copied"), "--pidfile", pidfile, ESTABLISHED])
-    s.roots.append(int(read(pidfile)))
+    s.ns_restore("copied", ESTABLISHED, enter=inside["two"])
     s.command([*inside["one"], os.path.join(s.bin, "ns-engine"), "unlock", "-D", s.path("images")])
     finish(results, total)
 
