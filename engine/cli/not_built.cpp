@@ -41,8 +41,6 @@ constexpr Row options_not_built[] = {
     {"empty-ns", "DR"},
     {"veth-pair", "R"},
     {"weak-sysctls", "R"},
-    {"cgroup-props", "D"},
-    {"cgroup-props-file", "D"},
     {"lsm-mount-context", "R"},
     {"unprivileged", "DR"},
 };

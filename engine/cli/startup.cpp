@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "engine/base/error.h"
@@ -57,6 +58,9 @@ void prepare_directories(Options& options) {
   check_inherited(options.files);
   if (options.command != Command::service)
     options.run.images_dir = absolute(options.run.images_dir, "images directory", "-D");
+  // the current directory changes below
+  if (std::string& props = options.run.cgroups.props_file; !props.empty())
+    props = std::filesystem::absolute(props).string();
   if (options.run.work_dir.empty()) options.run.work_dir = options.run.images_dir;
   options.run.work_dir = absolute(options.run.work_dir, "work directory", "-W");
   if (::chdir(options.run.work_dir.c_str()) != 0)

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
-#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -17,78 +16,6 @@ namespace nsr {
 namespace {
 
 const Logger log("cgroups");
-
-/// In the order in which they can be set: a child's files appear by cgroup.subtree_control, and cpuset needs CPUs and
-/// nodes before anything else; a memory+swap limit may not be below the memory limit.
-struct Property {
-  const char* controller;
-  const char* name;
-};
-constexpr Property kV1[] = {
-    {"", "cgroup.clone_children"},
-    {"", "notify_on_release"},
-    {"cpuset", "cpuset.cpus"},
-    {"cpuset", "cpuset.mems"},
-    {"cpuset", "cpuset.memory_migrate"},
-    {"cpuset", "cpuset.cpu_exclusive"},
-    {"cpuset", "cpuset.mem_exclusive"},
-    {"cpuset", "cpuset.mem_hardwall"},
-    {"cpuset", "cpuset.memory_spread_page"},
-    {"cpuset", "cpuset.memory_spread_slab"},
-    {"cpuset", "cpuset.sched_load_balance"},
-    {"cpuset", "cpuset.sched_relax_domain_level"},
-    {"cpu", "cpu.shares"},
-    {"cpu", "cpu.cfs_period_us"},
-    {"cpu", "cpu.cfs_quota_us"},
-    {"cpu", "cpu.rt_period_us"},
-    {"cpu", "cpu.rt_runtime_us"},
-    {"memory", "memory.limit_in_bytes"},
-    {"memory", "memory.memsw.limit_in_bytes"},
-    {"memory", "memory.soft_limit_in_bytes"},
-    {"memory", "memory.swappiness"},
-    {"blkio", "blkio.weight"},
-    {"pids", "pids.max"},
-    {"net_cls", "net_cls.classid"},
-    {"net_prio", "net_prio.ifpriomap"},
-};
-constexpr const char* kV2[] = {
-    "cgroup.subtree_control",
-    "cgroup.max.descendants",
-    "cgroup.max.depth",
-    "cpuset.cpus",
-    "cpuset.mems",
-    "cpu.weight",
-    "cpu.idle",
-    "cpu.max",
-    "cpu.max.burst",
-    "cpu.uclamp.min",
-    "cpu.uclamp.max",
-    "memory.min",
-    "memory.low",
-    "memory.high",
-    "memory.max",
-    "memory.swap.high",
-    "memory.swap.max",
-    "memory.zswap.max",
-    "memory.oom.group",
-    "io.weight",
-    "io.max",
-    "pids.max",
-};
-
-bool has_controller(const std::string& controllers, const char* wanted) {
-  return *wanted == 0 || ("," + controllers + ",").find(std::string(",") + wanted + ",") != std::string::npos;
-}
-
-std::vector<std::string> names(const std::string& controllers) {
-  std::vector<std::string> out;
-  if (controllers.empty())
-    out.assign(std::begin(kV2), std::end(kV2));
-  else
-    for (const Property& p : kV1)
-      if (has_controller(controllers, p.controller)) out.push_back(p.name);
-  return out;
-}
 
 template <class Perms>
 void set_perms(const struct stat& st, Perms& out) {
@@ -107,12 +34,14 @@ void apply_perms(int dir_fd, const char* name, const pb::cgroup_perms& perms, co
     log.warn("%s: owner or mode of %s cannot be set: %s", object.c_str(), *name ? name : "it", std::strerror(errno));
 }
 
-/// "cpu memory" is read, "+cpu +memory" is written.
+/// "cpu memory" is read, "+cpu +memory" is written. Of the types only "threaded" can be asked for. Empty: nothing to
+/// do.
 std::string to_write(const std::string& name, const std::string& value) {
+  if (name == "cgroup.type") return value == "threaded" ? value : std::string();
   if (name != "cgroup.subtree_control") return value;
   std::istringstream in(value);
   std::string out, word;
-  while (in >> word) out += (out.empty() ? "+" : " +") + word;
+  while (in >> word) out.append(out.empty() ? "+" : " +").append(word);
   return out;
 }
 
@@ -127,10 +56,10 @@ bool write_lines(int fd, const std::string& text) {
 
 }  // namespace
 
-void collect_properties(int dir_fd, const std::string& controllers, pb::cgroup_dir_entry& out) {
+void collect_properties(int dir_fd, const std::vector<std::string>& names, pb::cgroup_dir_entry& out) {
   struct stat st;
   if (::fstat(dir_fd, &st) == 0) set_perms(st, *out.mutable_dir_perms());
-  for (const std::string& name : names(controllers)) {
+  for (const std::string& name : names) {
     auto value = read_file_at(dir_fd, name.c_str());
     if (!value) continue;
     while (value->ends_with('\n')) value->pop_back();

@@ -78,14 +78,15 @@ std::vector<std::string> children(int dir_fd) {
   return out;
 }
 
-void collect_directory(int parent_fd, const char* path, const std::string& controllers, pb::cgroup_dir_entry& out) {
+void collect_directory(int parent_fd, const char* path, const std::vector<std::string>& properties,
+                       pb::cgroup_dir_entry& out) {
   UniqueFd fd(::openat(parent_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return;  // removed meanwhile
-  collect_properties(fd.get(), controllers, out);
+  collect_properties(fd.get(), properties, out);
   for (const std::string& child : children(fd.get())) {
     pb::cgroup_dir_entry& e = *out.add_children();
     e.set_dir_name(child);
-    collect_directory(fd.get(), child.c_str(), controllers, e);
+    collect_directory(fd.get(), child.c_str(), properties, e);
   }
 }
 
@@ -119,6 +120,14 @@ int CgroupHierarchies::root(const std::string& controllers) {
 
 CgroupCollector::CgroupCollector(const CgroupOptions& options)
     : options_(options), ignored_(options.mode == CgroupMode::ignore), hierarchies_(options.yard) {
+  if (!options.props.empty()) selection_.change(options.props, "--cgroup-props");
+  if (!options.props_file.empty()) {
+    auto text = read_file(options.props_file);
+    if (!text)
+      throw_errno(Failure::usage, "--cgroup-props-file " + options.props_file, "it cannot be read", errno,
+                  "name a file that exists");
+    selection_.change(*text, options.props_file);
+  }
   if (!ignored_) sets_.push_back(procfs::parse_cgroup(read_file("/proc/self/cgroup").value_or("")));
 }
 
@@ -175,7 +184,7 @@ pb::cgroup_entry CgroupCollector::entry() {
       covered = path;
       pb::cgroup_dir_entry& dir = *c.add_dirs();
       dir.set_dir_name(below_root({0, controllers, path, false}));
-      collect_directory(hierarchies_.root(controllers), relative(path), controllers, dir);
+      collect_directory(hierarchies_.root(controllers), relative(path), selection_.names(controllers), dir);
     }
   }
   return out;

@@ -9,6 +9,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/run_options.h"
 #include "engine/base/unique_fd.h"
+#include "engine/namespaces/cgroup_selection.h"
 #include "engine/procfs/cgroup.h"
 
 namespace nsr {
@@ -43,6 +44,7 @@ class CgroupCollector {
   const CgroupOptions& options_;
   bool ignored_;
   CgroupHierarchies hierarchies_;
+  CgroupSelection selection_;
   std::vector<Set> sets_;  ///< [0] is the engine's own
 };
 

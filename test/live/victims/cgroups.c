@@ -1,5 +1,6 @@
 // Cgroups of v1 and v2, another one for a child, that are gone when the tree is restored: they come back with their
 // settings and members.
+// lock: cgroups
 // restore: --action-script @SOURCE@/tools/remove_cgroups.sh
 #include "victim.h"
 
