@@ -72,11 +72,11 @@ std::string ProcDir::link(const char* name) const {
   return std::move(*target);
 }
 
-std::vector<std::string> ProcDir::list(const char* name) const {
+std::optional<std::vector<std::string>> ProcDir::try_list(const char* name) const {
   UniqueFd fd = open_dir(fd_.get(), name);
-  if (!fd) fail(name, "cannot be opened", errno);
+  if (!fd) return std::nullopt;
   std::unique_ptr<DIR, CloseDir> dir(::fdopendir(fd.get()));
-  if (!dir) fail(name, "cannot be listed", errno);
+  if (!dir) return std::nullopt;
   (void)fd.release();
   std::vector<std::string> names;
   for (;;) {
@@ -86,19 +86,33 @@ std::vector<std::string> ProcDir::list(const char* name) const {
     if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
       names.emplace_back(entry->d_name);
   }
-  if (errno != 0) fail(name, "cannot be listed", errno);
+  if (errno != 0) return std::nullopt;
   return names;
 }
 
-std::vector<int> ProcDir::numbers(const char* name) const {
+std::vector<std::string> ProcDir::list(const char* name) const {
+  std::optional<std::vector<std::string>> names = try_list(name);
+  if (!names) fail(name, "cannot be listed", errno);
+  return std::move(*names);
+}
+
+std::optional<std::vector<int>> ProcDir::try_numbers(const char* name) const {
+  std::optional<std::vector<std::string>> names = try_list(name);
+  if (!names) return std::nullopt;
   std::vector<int> out;
-  for (const std::string& text : list(name)) {
+  for (const std::string& text : *names) {
     int n = 0;
     auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), n);
     if (err == std::errc() && end == text.data() + text.size()) out.push_back(n);
   }
   std::sort(out.begin(), out.end());
   return out;
+}
+
+std::vector<int> ProcDir::numbers(const char* name) const {
+  std::optional<std::vector<int>> out = try_numbers(name);
+  if (!out) fail(name, "cannot be listed", errno);
+  return std::move(*out);
 }
 
 UniqueFd ProcDir::open(const char* name, int flags) const {

@@ -39,8 +39,10 @@ class ProcDir {
   std::optional<std::string> try_link(const char* name) const;
   /// Names in a directory without "." and "..", in the kernel's order.
   std::vector<std::string> list(const char* name) const;
+  std::optional<std::vector<std::string>> try_list(const char* name) const;
   /// Numbers in a directory ("fd", "task"), ascending; other names are skipped.
   std::vector<int> numbers(const char* name) const;
+  std::optional<std::vector<int>> try_numbers(const char* name) const;
   /// Opens a file below; flags get O_CLOEXEC.
   UniqueFd open(const char* name, int flags) const;
 

@@ -81,7 +81,9 @@ class Freezer {
   bool seize_new_threads(size_t i) {
     if (!dirs_[i] || tasks_[i].zombie) return false;
     bool found = false;
-    for (int tid : threads_of(*dirs_[i])) {
+    auto tids = dirs_[i]->try_numbers("task");
+    if (!tids && dirs_[i]->alive()) dirs_[i]->numbers("task");  // throws; who has ended is forgotten later
+    for (int tid : tids.value_or(std::vector<int>())) {
       if (known_threads_.count(tid)) continue;
       if (!seize(HostPid(tid))) continue;
       known_threads_.insert(tid);
@@ -91,16 +93,6 @@ class Freezer {
       found = true;
     }
     return found;
-  }
-
-  /// None when the process has ended meanwhile.
-  static std::vector<int> threads_of(const procfs::ProcDir& dir) {
-    try {
-      return dir.numbers("task");
-    } catch (const Error&) {
-      if (dir.alive()) throw;
-      return {};
-    }
   }
 
   /// A thread in vfork() stops only after its child has called exec, and so the child must still run: no task is

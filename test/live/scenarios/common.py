@@ -74,7 +74,7 @@ class Scenario:
         self.live = os.path.join(os.path.abspath(build), "live")
         self.dir = tempfile.mkdtemp(prefix="nsr-scenario.")
         self.occupier = None
-        self.processes, self.roots = [], []
+        self.processes, self.roots, self.inits = [], [], []
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def path(self, *names):
@@ -113,6 +113,9 @@ class Scenario:
         pidfile = tempfile.mktemp(prefix="pid.", dir=self.dir)
         self.command([*enter, os.path.join(self.bin, "ns-restore"), "-d", "-D", self.path(images), "-o", "restore.log", "-v4", "--pidfile", pidfile, *options])
         self.roots.append(int(read(pidfile)))
+        parent = int(read(f"/proc/{self.roots[-1]}/stat").rsplit(")", 1)[1].split()[1] or 0)
+        if read(f"/proc/{parent}/comm").strip() == "ns-restore":
+            self.inits.append(parent)
         return self.roots[-1]
 
     def gone(self, pids):
@@ -132,9 +135,9 @@ class Scenario:
         return read(f"/proc/{pid}/comm").strip() == "occupy"
 
     def clean(self):
-        for root in self.roots:
-            if alive(root):
-                os.kill(root, signal.SIGKILL)
+        for pid in self.roots + self.inits:  # with an init goes all that is left in its namespace
+            if alive(pid) and read(f"/proc/{pid}/comm").strip() != "occupy":
+                os.kill(pid, signal.SIGKILL)
         for child in self.processes:
             if child.poll() is None:
                 for pid in tree_of(child.pid):
