@@ -1,9 +1,14 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/features.h"
+#include "engine/descriptors/kind.h"
+#include "engine/dump/dump.h"
 
 namespace nsr {
 namespace {
@@ -41,9 +46,40 @@ int check_named(const std::vector<std::string>& names) {
   return all ? 0 : 1;
 }
 
+/// A directory that goes with its contents.
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    if (!::mkdtemp(path_.data())) throw_errno(Failure::io, path_, "it cannot be made", errno, "make room in /tmp");
+  }
+  ~ScratchDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/ns-engine-check-XXXXXX";
+};
+
+/// One line on stdout for each reason not to dump this tree now.
+int check_tree(const Options& options) {
+  ScratchDirectory scratch;
+  DumpOptions dump = dump_options(options);
+  dump.images_dir = scratch.path();
+  dump.final_state = FinalState::run;
+  std::vector<Error> refusals = survey_dump(dump, make_kinds());
+  for (const Error& e : refusals) std::printf("%s\n", e.what());
+  if (!refusals.empty()) return refusals[0].exit_code();
+  std::printf("Looks good: pid %d can be dumped with these options.\n", dump.root_pid.value);
+  return 0;
+}
+
 }  // namespace
 
 int command_check(const Options& options) {
+  if (options.target.tree) return check_tree(options);
   if (!options.check.features.empty()) return check_named(options.check.features);
   if (!all_of_kind(Need::must)) {
     std::printf("Does not look good.\n");

@@ -70,6 +70,32 @@ class Dump {
   Dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds)
       : options_(options), images_(options.images_dir), pages_(images_), kinds_(std::move(kinds)) {}
 
+  /// The look of a dump without its writing of memory: each refusal instead of the first.
+  std::vector<Error> survey() {
+    check_target();
+    std::vector<Error> refusals;
+    auto attempt = [&](auto step) {
+      try {
+        step();
+      } catch (const Error& e) {
+        refusals.push_back(e);
+      }
+    };
+    images_.begin_dump();
+    freeze();
+    attempt([&] { describe(); });
+    for (LiveTask& t : live_) attempt([&] { read_state_of(t); });
+    std::erase_if(live_, [](const LiveTask& t) { return !t.borrowed; });
+    add_tables();
+    for (const Error& e : files_->try_all()) refusals.push_back(e);
+    for (LiveTask& t : live_) attempt([&] { collect_mm(t); });
+    attempt([&] { files_->finish(); });
+    live_.clear();
+    tree_->resume();
+    lock_.release();
+    return refusals;
+  }
+
   void run() {
     check_target();
     images_.begin_dump();
@@ -138,21 +164,23 @@ class Dump {
 
   void read_state() {
     PhaseTimer timer(log, "process state");
-    for (LiveTask& t : live_) {
-      TaskStateReader reader(*t.frozen, *pids_);
-      reader.check_borrowable();
-      t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size());
-      reader.ask_timers(*t.borrowed);
-      std::vector<Program> programs;
-      reader.add_programs(programs, t.borrowed->arena());
-      t.borrowed->run(programs);
-      reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
-      for (size_t i = 0; i < t.cores.size(); i++) {
-        HostPid tid = t.frozen->threads[i].tid;
-        seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
-        read_label(t, i, tid);
-        if (uint32_t set = cgroups_.set_of(t.frozen->pid, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
-      }
+    for (LiveTask& t : live_) read_state_of(t);
+  }
+
+  void read_state_of(LiveTask& t) {
+    TaskStateReader reader(*t.frozen, *pids_);
+    reader.check_borrowable();
+    t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size());
+    reader.ask_timers(*t.borrowed);
+    std::vector<Program> programs;
+    reader.add_programs(programs, t.borrowed->arena());
+    t.borrowed->run(programs);
+    reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
+    for (size_t i = 0; i < t.cores.size(); i++) {
+      HostPid tid = t.frozen->threads[i].tid;
+      seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
+      read_label(t, i, tid);
+      if (uint32_t set = cgroups_.set_of(t.frozen->pid, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
     }
   }
 
@@ -169,6 +197,12 @@ class Dump {
 
   void read_files() {
     PhaseTimer timer(log, "open files");
+    add_tables();
+    files_->dump_all();
+    for (LiveTask& t : live_) write_fs(t);
+  }
+
+  void add_tables() {
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
     std::vector<int> parking;
@@ -177,8 +211,6 @@ class Dump {
     for (LiveTask& t : live_)
       if (t.entry->first_of_files)
         files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
-    files_->dump_all();
-    for (LiveTask& t : live_) write_fs(t);
   }
 
   void write_fs(LiveTask& t) {
@@ -423,6 +455,11 @@ class Dump {
 };
 
 }  // namespace
+
+std::vector<Error> survey_dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds) {
+  HeldInterruption held;
+  return Dump(options, std::move(kinds)).survey();
+}
 
 void run_dump(const DumpOptions& options, std::vector<std::unique_ptr<Kind>> kinds) {
   HeldInterruption held;

@@ -63,6 +63,16 @@ void DumpFiles::dump_all() {
   log.info("%zu descriptors, %zu open files", files_.size(), entries_.size());
 }
 
+std::vector<Error> DumpFiles::try_all() {
+  std::vector<Error> refused;
+  for (const OpenFile& f : files_) try {
+      id_of_descriptor(f);
+    } catch (const Error& e) {
+      refused.push_back(e);
+    }
+  return refused;
+}
+
 void DumpFiles::finish() {
   for (auto& kind : kinds_) kind->finish_dump(*this);
   ImageWriter w = images_.create(Img::files);

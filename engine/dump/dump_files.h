@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/error.h"
 #include "engine/descriptors/kind.h"
 #include "engine/descriptors/table.h"
 #include "engine/dump/options.h"
@@ -27,6 +28,8 @@ class DumpFiles final : public DumpContext {
   void add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours);
   /// Dumps every file of the tables and writes fdinfo-*.img.
   void dump_all();
+  /// Dumps every file that can be and returns why the others cannot, for a survey: only finish() may follow.
+  std::vector<Error> try_all();
   /// Lets the kinds finish and writes files.img.
   void finish();
   /// The images are complete and the tree is about to be killed.

@@ -167,6 +167,35 @@ def not_built(tmp):
     expect("ns-engine: command service: is not built yet\n", done.stderr, "service")
 
 
+def check_tree(tmp):
+    """Each refusal has its line, the options count, and the tree runs on."""
+    if os.geteuid() != 0:
+        sys.exit(77)
+    body = """import fcntl, os, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+near = socket.create_connection(listener.getsockname()); far = listener.accept()[0]
+lock = open("lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX)
+while True: print("x", flush=True); time.sleep(0.01)"""
+    child = subprocess.Popen(["/usr/bin/python3", "-c", body], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=tmp,
+                             start_new_session=True)
+    try:
+        child.stdout.read(2)
+        done = run("check", "--tree", str(child.pid))
+        expect(2, done.returncode, done.stderr)
+        lines = done.stdout.splitlines()
+        expect(2, sum("TCP connection" in line for line in lines), done.stdout)
+        expect(1, sum("lock" in line for line in lines), done.stdout)
+        done = run("check", "-t", str(child.pid), "--tcp-established", "--file-locks")
+        expect((0, True), (done.returncode, "can be dumped" in done.stdout), done.stdout + done.stderr)
+        os.read(child.stdout.fileno(), 65536)
+        child.stdout.read(2)
+        expect(None, child.poll(), "the tree")
+    finally:
+        child.kill()
+        child.wait()
+    expect(3, run("check", "--tree", unused_pid()).returncode, "no such process")
+
+
 def inherit_fd(tmp):
     expect(1, run("restore", "-D", tmp, "--inherit-fd", "fd[77]:pipe:[1]").returncode, "a closed descriptor")
     expect(1, run("dump", "-t", "1", "-D", tmp, "--inherit-fd", "fd[1]:pipe:[1]").returncode, "not for dump")
