@@ -1,6 +1,6 @@
 import subprocess
 
-from service import Service
+from web import WebService
 from wire import http
 
 PROGRAM = """
@@ -34,11 +34,10 @@ public class Web {
 """
 
 
-class Subject(Service):
+class Subject(WebService):
     """Java 17 with default flags: hsperfdata in /tmp, GC and compiler threads, the HTTP server of the JDK."""
     user = "www-data"
     needs = ["java", "javac"]
-    options = ["--tcp-established"]
     exit_codes = (143,)  # the virtual machine ends so on SIGTERM
 
     def prepare(self):
@@ -55,6 +54,7 @@ class Subject(Service):
         assert http(self.port, "/count") == (200, b"1")
 
     def check(self, generation):
+        super().check(generation)
         assert http(self.port, "/count") == (200, str(generation + 1).encode())
         assert http(self.port, "/gc") == (200, b"collected")
         for _ in range(50):

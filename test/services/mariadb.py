@@ -33,9 +33,16 @@ class Subject(Service):
         for i in range(100):
             m(f"insert into test.t values ({i}, 'x{i}')")
         m.close()
+        self.session = Mysql(self.port) if self.sessions else None
+        if self.session:
+            self.session("begin")
+            self.session("update test.t set s = 'changed' where n = 1")
 
     def check(self, generation):
+        if self.session:
+            assert self.session("select s from test.t where n = 1") == [["changed"]]
         m = Mysql(self.port)
+        assert m("select s from test.t where n = 1") == [["x1"]]
         assert m("select count(*) from test.t where n < 100") == [["100"]]
         m(f"insert into test.t values ({100 + generation}, 'after')")
         assert m("select s from test.t where n = 42") == [["x42"]]

@@ -19,8 +19,12 @@ class Subject(Service):
             for i in range(100):
                 assert line_call(s, b"set key%d 0 0 5\r\n%05d\r\n" % (i, i)) == b"STORED"
             assert line_call(s, b"set count 0 0 1\r\n0\r\n") == b"STORED"
+        self.session = connect(self.port) if self.sessions else None
 
     def check(self, generation):
+        if self.session:
+            assert line_call(self.session, b"get key7\r\n") == b"VALUE key7 0 5"
+            assert exactly(self.session, 12) == b"00007\r\nEND\r\n"
         with connect(self.port) as s:
             assert line_call(s, b"get key42\r\n") == b"VALUE key42 0 5"
             assert exactly(s, 12) == b"00042\r\nEND\r\n"

@@ -1,7 +1,7 @@
 import os
 import signal
 
-from service import Service
+from web import WebService
 from wire import http
 
 CONFIG = """user www-data;
@@ -21,10 +21,9 @@ http {{
 """
 
 
-class Subject(Service):
+class Subject(WebService):
     """The master runs as root, its workers as www-data."""
     needs = ["nginx"]
-    options = ["--tcp-established"]
     logs = ["output", "error.log"]
     stop_signal = signal.SIGQUIT
 
@@ -40,6 +39,7 @@ class Subject(Service):
         assert http(self.port) == (200, b"hello\n")
 
     def check(self, generation):
+        super().check(generation)
         self.write("www/new.html", f"generation {generation}\n")
         for _ in range(20):  # both workers get some
             assert http(self.port, "/new.html") == (200, f"generation {generation}\n".encode())

@@ -1,4 +1,4 @@
-from service import Service
+from web import WebService
 from wire import http
 
 PROGRAM = """
@@ -18,10 +18,9 @@ process.on('SIGTERM', () => { server.close(); server.closeAllConnections(); work
 """
 
 
-class Subject(Service):
+class Subject(WebService):
     user = "www-data"
     needs = ["node"]
-    options = ["--tcp-established"]
 
     def prepare(self):
         self.write("server.js", PROGRAM)
@@ -39,6 +38,7 @@ class Subject(Service):
         assert self.key[0] == 200
 
     def check(self, generation):
+        super().check(generation)
         assert http(self.port, "/count") == (200, str(generation + 1).encode())
         assert http(self.port, "/worker") == (200, b"500500")
         assert http(self.port, "/pool") == self.key

@@ -1,14 +1,15 @@
 import json
 
-from service import Service
+from web import WebService
 from wire import http
 
 
-class Subject(Service):
+class Subject(WebService):
     """It scrapes itself, so it keeps a connection to itself."""
     user = "prometheus"
     needs = ["prometheus"]
     options = ["--tcp-established", "--file-locks"]
+    kept_path = "/-/ready"
     errors = r"level=error|panic"
     timeout = 40.0
 
@@ -31,5 +32,6 @@ class Subject(Service):
         return json.loads(body)["data"]["result"]
 
     def check(self, generation):
+        super().check(generation)
         assert self.query("vector(1)")[0]["value"][1] == "1"
         assert http(self.port, "/metrics")[0] == 200
