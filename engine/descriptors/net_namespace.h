@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/base/unique_fd.h"
+#include "pidns/in_namespace.h"
 
 namespace nsr {
 
@@ -16,16 +17,10 @@ uint64_t network_namespace_of(int socket);
 uint64_t current_network_namespace();
 
 /// Puts the calling thread into a network namespace for as long as it lives; an empty descriptor changes nothing.
-class InNetworkNamespace {
+class InNetworkNamespace : public InNamespace {
  public:
   /// Throws Error(environment).
-  explicit InNetworkNamespace(const UniqueFd& target);
-  InNetworkNamespace(const InNetworkNamespace&) = delete;
-  InNetworkNamespace& operator=(const InNetworkNamespace&) = delete;
-  ~InNetworkNamespace();
-
- private:
-  UniqueFd own_;
+  explicit InNetworkNamespace(const UniqueFd& target) : InNamespace(target, "net") {}
 };
 
 }  // namespace nsr

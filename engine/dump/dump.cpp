@@ -1,6 +1,7 @@
 #include "engine/dump/dump.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <set>
 
 #include "arch/cpu.h"
 #include "cpuinfo.pb.h"
@@ -26,8 +28,10 @@
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
+#include "engine/namespaces/ipc_namespace.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
+#include "engine/namespaces/uts_namespace.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/process/task_state.h"
@@ -38,6 +42,7 @@
 #include "fs.pb.h"
 #include "inventory.pb.h"
 #include "mm.pb.h"
+#include "pidns/in_namespace.h"
 #include "stats.pb.h"
 
 namespace nsr {
@@ -56,11 +61,14 @@ struct LiveTask {
   const TreeEntry* entry = nullptr;
   std::unique_ptr<BorrowedTask> borrowed;
   std::vector<pb::core_entry> cores;
+  std::optional<pb::core_entry> leader_core;  ///< of a leader that has exited
   pb::nsr_task_entry ext;
   MemoryFacts memory;
   pb::mm_entry mm;
   pb::nsr_mm_entry mm_ext;
   std::vector<PageStore::TaskRange> pages;
+  HostPid handle() const { return frozen->handle(); }
+  PageRange borrowed_area() const { return {borrowed->area_start(), borrowed->area_end()}; }
 };
 
 /// The phases of a dump, in order. Members are destroyed in the reverse order: borrowed tasks are given back before the
@@ -102,7 +110,7 @@ class Dump {
     hook("pre-dump");
     try {
       for (auto phase : {&Dump::freeze, &Dump::describe, &Dump::read_state, &Dump::read_files, &Dump::read_memory,
-                         &Dump::write_images, &Dump::finish}) {
+                         &Dump::read_namespaces, &Dump::write_images, &Dump::finish}) {
         check_interruption();
         (this->*phase)();
       }
@@ -132,7 +140,8 @@ class Dump {
     if (st.tgid != root.value)
       throw Error(Failure::target, format("pid %d", root.value), format("it is a thread of process %d", st.tgid),
                   format("dump that: -t %d", st.tgid));
-    if (st.state == 'Z') throw Error(Failure::target, format("pid %d", root.value), "it has exited already (zombie)");
+    if (st.state == 'Z' && st.threads <= 1)
+      throw Error(Failure::target, format("pid %d", root.value), "it has exited already (zombie)");
   }
 
   void freeze() {
@@ -148,13 +157,10 @@ class Dump {
   }
 
   void describe() {
-    entries_ = describe_tree(*tree_, options_.files.shell_job);
+    entries_ = describe_tree(*tree_, options_.files.shell_job, namespaces_);
     for (size_t i = 0; i < entries_.size(); i++) {
       FrozenTask& t = tree_->tasks()[i];
       if (t.zombie) continue;
-      if (t.dead_leader)
-        throw Error(Failure::unsupported, format("pid %d", t.pid.value),
-                    "its first thread has exited while others live on");
       LiveTask live;
       live.frozen = &t;
       live.entry = &entries_[i];
@@ -182,6 +188,25 @@ class Dump {
       read_label(t, i, tid);
       if (uint32_t set = cgroups_.set_of(t.frozen->pid, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
     }
+    add_parent(*t.frozen, t.ext);
+    if (t.frozen->dead_leader) add_dead_leader(t);
+  }
+
+  void add_parent(const FrozenTask& t, pb::nsr_task_entry& ext) const {
+    if (t.parent_thread == t.parent) return;
+    if (auto tid = pids_->inner(t.parent_thread)) ext.set_parent_tid(static_cast<uint32_t>(tid->value));
+  }
+
+  /// The process part stands in the leader's core image, also when that thread has no state of its own any more.
+  void add_dead_leader(LiveTask& t) {
+    procfs::Stat stat = procfs::parse_stat(procfs::ProcDir(t.frozen->pid).task(t.frozen->pid).read("stat"));
+    t.ext.set_dead_leader_status(static_cast<uint32_t>(stat.exit_code));
+    t.ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
+    t.leader_core = t.cores[0];
+    t.leader_core->mutable_tc()->set_comm(stat.comm);
+    t.leader_core->mutable_thread_core()->set_comm(stat.comm);
+    t.cores[0].clear_tc();
+    t.cores[0].mutable_thread_core()->set_blk_sigset(t.frozen->threads[0].signal_mask);
   }
 
   void read_label(LiveTask& t, size_t i, HostPid tid) {
@@ -203,18 +228,20 @@ class Dump {
   }
 
   void add_tables() {
-    files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, std::move(kinds_));
+    files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, namespaces_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
     std::vector<int> parking;
     for (LiveTask& t : live_) parking.push_back(t.borrowed->parking());
     files_->set_parking(parking);
+    std::map<uint32_t, std::set<int>> ours;
+    for (LiveTask& t : live_) ours[t.entry->ids.files_id()].insert(t.borrowed->socket_number());
     for (LiveTask& t : live_)
-      if (t.entry->first_of_files)
-        files_->add_table(t.frozen->pid, t.frozen->ns_pid, t.entry->ids.files_id(), t.borrowed->socket_number());
+      if (uint32_t id = t.entry->ids.files_id(); t.entry->first_of_files)
+        files_->add_table(t.handle(), t.frozen->ns_pid, id, ours[id]);
   }
 
   void write_fs(LiveTask& t) {
-    HostPid pid = t.frozen->pid;
+    HostPid pid = t.handle();
     NsPid ns = t.frozen->ns_pid;
     pb::fs_entry fs;
     fs.set_cwd_id(files_->file_id_of(linked_file(pid, ns, "cwd", 0)));
@@ -226,14 +253,21 @@ class Dump {
   void read_memory() {
     PhaseTimer timer(log, "memory");
     auto begin = Clock::now();
+    std::map<uint32_t, const LiveTask*> owners;
     for (LiveTask& t : live_) {
-      collect_mm(t);
-      pages_.counts().scanned += find_pages(t.frozen->pid, t.mm, t.mm_ext, t.pages);
+      auto [owner, first] = owners.emplace(t.entry->ids.vm_id(), &t);
+      if (first) {
+        collect_mm(t);
+        pages_.counts().scanned += find_pages(t.handle(), t.mm, t.mm_ext, t.pages);
+      } else {
+        t.mm = owner->second->mm;
+        t.mm_ext = owner->second->mm_ext;
+      }
     }
     find_shared_pages();
-    segments_.write(images_, pages_, engine_ids().ipc_ns_id());
+    segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
     auto scanned = Clock::now();
-    for (LiveTask& t : live_) pages_.write_task(t.frozen->pid, t.frozen->ns_pid, t.pages, shares_pages(t));
+    for (LiveTask& t : live_) pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shares_pages(t));
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
   }
@@ -247,24 +281,29 @@ class Dump {
       return out;
     };
     CowPages cow;
-    std::map<HostPid, PageRanges> pages, shared;
-    for (LiveTask& t : live_) pages[t.frozen->pid] = own(t);
+    std::map<HostPid, PageRanges> pages, shared;  // by handle, of each address space under its first task
+    std::map<HostPid, HostPid> handles;           // by process
+    for (LiveTask& t : live_)
+      if (t.entry->first_of_vm) pages[handles[t.frozen->pid] = t.handle()] = own(t);
     for (LiveTask& t : live_) {
-      auto parent = pages.find(t.frozen->parent);
       t.mm_ext.set_cow_known(true);
-      if (parent == pages.end()) continue;
-      auto found = cow.shared(t.frozen->pid, pages[t.frozen->pid], parent->first, parent->second);
+      auto parent = handles.find(t.frozen->parent);
+      if (parent == handles.end() || !t.entry->first_of_vm) continue;
+      auto found = cow.shared(t.handle(), pages[t.handle()], parent->second, pages[parent->second]);
       if (!found) t.mm_ext.clear_cow_known();
-      shared[t.frozen->pid] = found.value_or(PageRanges());
+      shared[t.handle()] = found.value_or(PageRanges());
     }
     std::map<HostPid, PageRanges> more;
-    for (LiveTask& t : live_) find_fork_pages(t, cow, more);
     for (LiveTask& t : live_)
-      for (const PageRange& r : unite(shared[t.frozen->pid], more[t.frozen->pid])) {
+      if (t.entry->first_of_vm) find_fork_pages(t, cow, more);
+    for (LiveTask& t : live_) {
+      if (!t.entry->first_of_vm) continue;
+      for (const PageRange& r : unite(shared[t.handle()], more[t.handle()])) {
         pb::nsr_range& e = *t.mm_ext.add_shared_with_parent();
         e.set_start(r.start);
         e.set_end(r.end);
       }
+    }
   }
 
   bool shares_pages(const LiveTask& t) const {
@@ -279,22 +318,25 @@ class Dump {
     PageRanges memory;
     for (const auto& v : t.mm.vmas())
       if (has_own_pages(v)) memory.push_back({v.start(), v.end()});
-    for (const CowPages::Group& g : cow.among_children(t.frozen->pid, memory)) {
-      auto source = pids_->inner(g.members[0]);
-      if (!source) continue;
+    for (const CowPages::Group& g : cow.among_children(t.handle(), memory)) {
+      NsPid source = task_with(g.members[0]).frozen->ns_pid;
       auto& list = *t.mm_ext.mutable_fork_pages();
       bool goes_on = !list.empty() && list.rbegin()->end() == g.page &&
-                     list.rbegin()->pid() == static_cast<uint32_t>(source->value);
+                     list.rbegin()->pid() == static_cast<uint32_t>(source.value);
       pb::nsr_fork_pages& e = goes_on ? *list.rbegin() : *list.Add();
       if (!goes_on) e.set_start(g.page);
       e.set_end(g.page + 4096);
-      e.set_pid(static_cast<uint32_t>(source->value));
+      e.set_pid(static_cast<uint32_t>(source.value));
       for (HostPid member : g.members) add_range(more[member], {g.page, g.page + 4096});
     }
   }
 
+  const LiveTask& task_with(HostPid handle) const {
+    return *std::find_if(live_.begin(), live_.end(), [&](const LiveTask& t) { return t.handle() == handle; });
+  }
+
   void collect_mm(LiveTask& t) {
-    HostPid pid = t.frozen->pid;
+    HostPid pid = t.handle();
     procfs::ProcDir dir(pid);
     procfs::Stat st = procfs::parse_stat(dir.read("stat"));
     pb::mm_entry& mm = t.mm;
@@ -318,7 +360,10 @@ class Dump {
     }
     mm.set_dumpable(t.memory.dumpable);
     if (t.memory.thp_disabled) mm.set_thp_disabled(true);
-    VmaList list = collect_vmas(pid, t.frozen->ns_pid, {t.borrowed->area_start(), t.borrowed->area_end()}, *files_);
+    PageRanges areas;
+    for (const LiveTask& other : live_)
+      if (other.entry->ids.vm_id() == t.entry->ids.vm_id()) areas.push_back(other.borrowed_area());
+    VmaList list = collect_vmas(pid, t.frozen->ns_pid, areas, *files_);
     for (auto& v : list.entries) mm.add_vmas()->Swap(&v);
     for (const auto& v : mm.vmas())
       if (v.status() & kVmaSysvIpc)
@@ -327,6 +372,25 @@ class Dump {
                              static_cast<unsigned long long>(v.end())));
     for (auto& a : list.aios) mm.add_aios()->Swap(&a);
     t.mm_ext.Swap(&list.ext);
+  }
+
+  /// The namespace of this type that the tree lives in, when it is not the engine's; else empty.
+  UniqueFd own_namespace(uint32_t clone_flag) const {
+    if (!namespaces_.own(clone_flag)) return {};
+    return open_namespace(std::to_string(live_.front().frozen->handle().value), namespace_kind(clone_flag)->name);
+  }
+
+  void read_namespaces() {
+    PhaseTimer timer(log, "namespaces");
+    const pb::task_kobj_ids_entry& ids = live_.front().entry->ids;
+    if (UniqueFd uts = own_namespace(CLONE_NEWUTS)) {
+      InNamespace there(uts, "uts");
+      dump_uts_namespace(images_, ids.uts_ns_id());
+    }
+    if (UniqueFd ipc = own_namespace(CLONE_NEWIPC)) {
+      InNamespace there(ipc, "ipc");
+      dump_ipc_namespace(images_, ids.ipc_ns_id());
+    }
   }
 
   void write_images() {
@@ -340,6 +404,7 @@ class Dump {
       if (!t.zombie) continue;
       pb::nsr_task_entry ext;
       images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid, ext));
+      add_parent(t, ext);
       images_.create(Img::task_ext, number(t.ns_pid)).write(ext);
     }
     for (LiveTask& t : live_) {
@@ -350,6 +415,7 @@ class Dump {
       images_.create(Img::task_ext, n).write(t.ext);
       for (size_t i = 0; i < t.cores.size(); i++)
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
+      if (t.leader_core) images_.create(Img::core, n).write(*t.leader_core);
     }
     if (options_.cpu_cap.given) {
       pb::cpuinfo_entry cpu;
@@ -364,8 +430,8 @@ class Dump {
   /// timens-0 says that the tasks share the dumper's time namespace.
   void write_clocks() {
     const LiveTask& root = live_.front();
-    TaskClocks clocks = clocks_of(root.frozen->pid);
-    for (const LiveTask& t : live_) check_same_clocks(root.frozen->pid, t.frozen->pid);
+    TaskClocks clocks = clocks_of(root.handle());
+    for (const LiveTask& t : live_) check_same_clocks(root.handle(), t.handle());
     images_.create(Img::timens, clocks.own_namespace ? root.entry->ids.time_ns_id() : 0).write(clocks.now);
   }
 
@@ -373,7 +439,7 @@ class Dump {
     pb::inventory_entry inventory;
     inventory.set_img_version(2);
     inventory.set_fdinfo_per_id(true);
-    *inventory.mutable_root_ids() = engine_ids();
+    *inventory.mutable_root_ids() = namespaces_.of_engine();
     inventory.set_ns_per_id(true);
     if (cgroups_.root_set()) inventory.set_root_cg_set(cgroups_.root_set());
     inventory.set_lsmtype(security_.type());
@@ -445,6 +511,7 @@ class Dump {
   std::optional<FrozenTree> tree_;
   std::optional<PidMap> pids_;
   std::vector<TreeEntry> entries_;
+  NamespaceIds namespaces_;
   std::vector<LiveTask> live_;
   SeccompCollector seccomp_;
   SecurityModule security_;

@@ -10,7 +10,6 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
-#include "engine/dump/tree_images.h"
 #include "fdinfo.pb.h"
 
 namespace nsr {
@@ -36,12 +35,17 @@ pb::fdinfo_entry fdinfo_of(const OpenFile& f, uint32_t id, pb::fd_types type) {
 }  // namespace
 
 DumpFiles::DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
-                     std::vector<std::unique_ptr<Kind>> kinds)
-    : images_(images), options_(options), pids_(pids), pages_(pages), kinds_(std::move(kinds)) {}
+                     const NamespaceIds& namespaces, std::vector<std::unique_ptr<Kind>> kinds)
+    : images_(images),
+      options_(options),
+      pids_(pids),
+      pages_(pages),
+      namespaces_(namespaces),
+      kinds_(std::move(kinds)) {}
 
-void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours) {
+void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std::set<int>& ours) {
   std::vector<OpenFile> table = read_descriptors(pid, nspid);
-  std::erase_if(table, [&](const OpenFile& f) { return f.fd == ours; });
+  std::erase_if(table, [&](const OpenFile& f) { return ours.count(f.fd) != 0; });
   tables_.push_back({files_id, files_.size(), table.size()});
   std::move(table.begin(), table.end(), std::back_inserter(files_));
 }
@@ -130,7 +134,7 @@ UniqueFd DumpFiles::borrow(const OpenFile& f) {
     return fd;
   }
   UniqueFd& pidfd = pidfds_[f.pid];
-  if (!pidfd) pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, f.pid.value, 0)));
+  if (!pidfd) pidfd = open_pidfd(f.pid);
   if (!pidfd) throw_errno(Failure::target, f.describe(), "pidfd_open failed", errno);
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), f.fd, 0)));
   if (!fd) throw_errno(Failure::environment, f.describe(), "pidfd_getfd failed", errno);
@@ -161,7 +165,7 @@ pb::fown_entry DumpFiles::owner_of(int borrowed) const {
 }
 
 uint32_t DumpFiles::namespace_id(uint32_t clone_flag, const OpenFile& file) {
-  return namespace_image_id(clone_flag, file.st.st_ino, file.pid);
+  return namespaces_.find(clone_flag, file.st.st_ino);
 }
 
 void DumpFiles::dump_shared_memory(uint64_t shmid, int fd, uint64_t length) {

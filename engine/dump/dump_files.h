@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "engine/dump/options.h"
 #include "engine/images/image_dir.h"
 #include "engine/memory/page_store.h"
+#include "engine/namespaces/namespace_ids.h"
 #include "engine/trace/pid_map.h"
 
 namespace nsr {
@@ -22,10 +24,10 @@ namespace nsr {
 class DumpFiles final : public DumpContext {
  public:
   DumpFiles(ImageDir& images, const DumpOptions& options, const PidMap& pids, PageStore& pages,
-            std::vector<std::unique_ptr<Kind>> kinds);
+            const NamespaceIds& namespaces, std::vector<std::unique_ptr<Kind>> kinds);
 
-  /// Reads the table of a task under the number files_id; the descriptor `ours` is the engine's and left out.
-  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, int ours);
+  /// Reads the table of a task under the number files_id; the descriptors `ours` are the engine's and left out.
+  void add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std::set<int>& ours);
   /// Dumps every file of the tables and writes fdinfo-*.img.
   void dump_all();
   /// Dumps every file that can be and returns why the others cannot, for a survey: only finish() may follow.
@@ -66,6 +68,7 @@ class DumpFiles final : public DumpContext {
   const DumpOptions& options_;
   const PidMap& pids_;
   PageStore& pages_;
+  const NamespaceIds& namespaces_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::vector<OpenFile> files_;
   std::vector<Table> tables_;

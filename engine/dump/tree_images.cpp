@@ -16,35 +16,6 @@
 namespace nsr {
 namespace {
 
-/// Namespace ids in the order of their discovery; the engine's own come first.
-enum NamespaceId : uint32_t { kPidNs = 1, kNetNs, kIpcNs, kUtsNs, kMntNs, kUserNs, kCgroupNs, kTimeNs };
-
-void set_namespaces(pb::task_kobj_ids_entry& ids) {
-  ids.set_pid_ns_id(kPidNs);
-  ids.set_net_ns_id(kNetNs);
-  ids.set_ipc_ns_id(kIpcNs);
-  ids.set_uts_ns_id(kUtsNs);
-  ids.set_mnt_ns_id(kMntNs);
-  ids.set_user_ns_id(kUserNs);
-  ids.set_cgroup_ns_id(kCgroupNs);
-  ids.set_time_ns_id(kTimeNs);
-}
-
-/// Namespaces that a task must have in common with the engine. Pid and mount namespaces are made anew by ns-restore;
-/// paths are checked file by file.
-void check_namespaces(HostPid pid) {
-  static constexpr const char* kKinds[] = {"net", "ipc", "uts", "user", "cgroup"};
-  for (const char* kind : kKinds) {
-    auto theirs = read_link(format("/proc/%d/ns/%s", pid.value, kind));
-    auto ours = read_link(format("/proc/self/ns/%s", kind));
-    if (theirs && ours && *theirs != *ours)
-      throw Error(Failure::unsupported, format("pid %d", pid.value),
-                  format("it lives in a %s namespace of its own, which cannot be dumped from outside yet", kind),
-                  format("run the engine inside that namespace: nsenter -t %d --%s ns-engine dump ...", pid.value,
-                         kind == std::string("cgroup") ? "cgroup" : kind));
-  }
-}
-
 struct Ids {
   int sid = 0, pgid = 0;  ///< inner; 0 = outside of the namespace
   HostPid host_sid, host_pgid;
@@ -63,17 +34,8 @@ Ids ids_of(HostPid pid) {
 
 }  // namespace
 
-pb::task_kobj_ids_entry engine_ids() {
-  pb::task_kobj_ids_entry ids;
-  ids.set_vm_id(1);
-  ids.set_files_id(1);
-  ids.set_fs_id(1);
-  ids.set_sighand_id(1);
-  set_namespaces(ids);
-  return ids;
-}
-
-std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job) {
+std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, NamespaceIds& namespaces) {
+  namespaces.set_root(tree.tasks().front().handle(), tree.tasks().front().ns_pid);
   KcmpGroups vm(KCMP_VM), files(KCMP_FILES), fs(KCMP_FS), sighand(KCMP_SIGHAND);
   uint32_t next_vm = 2, next_files = 2, next_fs = 2, next_sighand = 2;
   std::set<HostPid> members;
@@ -99,41 +61,25 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job) {
     if (t.zombie || t.dead_leader) e.pstree.add_threads(static_cast<uint32_t>(t.ns_pid.value));
     for (const auto& th : t.threads) e.pstree.add_threads(static_cast<uint32_t>(th.ns_tid.value));
     if (!t.zombie) {
-      check_namespaces(t.pid);
       HostPid at = t.threads.front().tid;
       auto number = [&](KcmpGroups& g, uint32_t& next) {
         uint32_t id = g.group_of({at}, next);
         if (id == next) next++;
         return id;
       };
+      uint32_t before = next_vm;
       e.ids.set_vm_id(number(vm, next_vm));
-      uint32_t before = next_files;
+      e.first_of_vm = next_vm != before;
+      before = next_files;
       e.ids.set_files_id(number(files, next_files));
       e.first_of_files = next_files != before;
       e.ids.set_fs_id(number(fs, next_fs));
       e.ids.set_sighand_id(number(sighand, next_sighand));
-      set_namespaces(e.ids);
+      namespaces.set(t.handle(), e.ids);
     }
     out.push_back(std::move(e));
   }
   return out;
-}
-
-uint32_t namespace_image_id(uint32_t clone_flag, uint64_t inode, HostPid task) {
-  static constexpr struct {
-    uint32_t flag, id;
-    const char* name;
-  } kTypes[] = {{CLONE_NEWPID, kPidNs, "pid"},          {CLONE_NEWNET, kNetNs, "net"},
-                {CLONE_NEWIPC, kIpcNs, "ipc"},          {CLONE_NEWUTS, kUtsNs, "uts"},
-                {CLONE_NEWNS, kMntNs, "mnt"},           {CLONE_NEWUSER, kUserNs, "user"},
-                {CLONE_NEWCGROUP, kCgroupNs, "cgroup"}, {CLONE_NEWTIME, kTimeNs, "time"}};
-  for (const auto& type : kTypes) {
-    struct stat st {};
-    if (type.flag == clone_flag && ::stat(format("/proc/%d/ns/%s", task.value, type.name).c_str(), &st) == 0 &&
-        st.st_ino == inode)
-      return type.id;
-  }
-  return 0;
 }
 
 }  // namespace nsr

@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +30,11 @@ std::string external_name(const OpenFile& file) {
   return format("file[%x:%lx]", static_cast<unsigned>(file.mnt_id), static_cast<unsigned long>(file.st.st_ino));
 }
 
+bool is_sysctl(const std::string& path) {
+  struct statfs fs {};
+  return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && path.find("/sys/") != std::string::npos;
+}
+
 std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 void check_device(const OpenFile& file) {
@@ -51,7 +58,9 @@ NamedFiles::~NamedFiles() {
 bool NamedFiles::leads_to(const OpenFile& file, const std::string& path) {
   struct stat st {};
   std::string here = paths_.from_engine(file.pid, path);
-  return ::lstat(here.c_str(), &st) == 0 && st.st_dev == file.st.st_dev && st.st_ino == file.st.st_ino;
+  if (::lstat(here.c_str(), &st) != 0 || st.st_dev != file.st.st_dev) return false;
+  // sysctl files are told apart by the namespaces of who looks, so that ours is another inode of that /proc
+  return st.st_ino == file.st.st_ino || is_sysctl(here);
 }
 
 void NamedFiles::dump(const OpenFile& file, uint32_t id, pb::reg_file_entry& reg, DumpContext& ctx) {

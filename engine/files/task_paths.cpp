@@ -1,15 +1,17 @@
 #include "engine/files/task_paths.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "pidns/in_namespace.h"
 
 namespace nsr {
 
-const TaskPaths::View& TaskPaths::view_of(HostPid pid) {
+TaskPaths::View& TaskPaths::view_of(HostPid pid) {
   auto [at, fresh] = views_.try_emplace(pid);
   if (!fresh) return at->second;
   auto theirs = read_link(format("/proc/%d/ns/mnt", pid.value));
@@ -17,19 +19,23 @@ const TaskPaths::View& TaskPaths::view_of(HostPid pid) {
   auto root = read_link(format("/proc/%d/root", pid.value));
   if (!theirs || !ours || !root)
     throw_errno(Failure::target, format("pid %d", pid.value), "its root or mount namespace cannot be read", errno);
-  at->second = {*theirs == *ours, *root};
+  at->second = {*theirs == *ours, *root, {}};
   return at->second;
 }
 
 std::string TaskPaths::from_engine(HostPid pid, const std::string& path) {
-  const View& view = view_of(pid);
+  View& view = view_of(pid);
   if (view.same_namespace) return path;
   std::string base = format("/proc/%d/root", pid.value);
   if (view.root == "/") return base + path;
-  if (path == view.root) return base;
+  if (path == view.root) return base + "/.";  // of the directory, not of the link
   if (path.compare(0, view.root.size() + 1, view.root + "/") == 0) return base + path.substr(view.root.size());
-  throw Error(Failure::unsupported, format("pid %d file %s", pid.value, path.c_str()),
-              "lies outside of the task's root " + view.root + " in another mount namespace");
+  if (!view.top) {
+    InMountNamespace there(open_namespace(std::to_string(pid.value), "mnt"));
+    view.top = UniqueFd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+  if (!view.top) throw_errno(Failure::environment, format("pid %d", pid.value), "the root above its own", errno);
+  return format("/proc/self/fd/%d", view.top.get()) + path;
 }
 
 }  // namespace nsr

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "engine/base/ids.h"
+#include "engine/base/unique_fd.h"
 
 namespace nsr {
 
@@ -12,16 +13,17 @@ namespace nsr {
 class TaskPaths {
  public:
   /// A path that leads the engine to `path` of that task's mount namespace. When the task lives in another mount
-  /// namespace the way goes through /proc/PID/root. Throws Error(target) when the task is gone, Error(unsupported)
-  /// when a chroot in another mount namespace hides the path.
+  /// namespace the way goes through /proc/PID/root, and for what its chroot hides through the root of that namespace.
+  /// Throws Error(target) when the task is gone.
   std::string from_engine(HostPid pid, const std::string& path);
 
  private:
   struct View {
     bool same_namespace = false;
     std::string root;  ///< the task's root as the link of /proc/PID/root shows it
+    UniqueFd top;      ///< root of its mount namespace, once it was needed
   };
-  const View& view_of(HostPid pid);
+  View& view_of(HostPid pid);
 
   std::unordered_map<HostPid, View> views_;
 };

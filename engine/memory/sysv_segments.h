@@ -17,8 +17,9 @@ class SysvSegments {
  public:
   /// path: map_files link of one attached mapping.
   void add(HostPid pid, uint32_t shmid, const std::string& path);
-  /// Throws Error(unsupported) for a segment that is attached outside of the tree as well.
-  void write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id) const;
+  /// own_namespace: the tree's IPC namespace where it is not the engine's; then all segments in it are written, also
+  /// those that nobody has attached. Throws Error(unsupported) for a segment that is attached outside of the tree, too.
+  void write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id, const UniqueFd& own_namespace);
 
  private:
   struct Segment {
@@ -26,11 +27,12 @@ class SysvSegments {
     std::string path;
     size_t attached = 0;
   };
+  static void write_one(uint32_t id, const Segment& segment, ImageWriter& out, PageStore& pages);
   std::map<uint32_t, Segment> segments_;
 };
 
-/// Makes the segments of an image again with their numbers and keys, or takes over those that are still there and
-/// attached nowhere. Undoes that when it goes away before keep().
+/// Makes the segments of an image again with their numbers and keys in the calling thread's IPC namespace, or takes
+/// over those that are still there and attached nowhere. Undoes that when it goes away before keep().
 class RestoredSegments {
  public:
   /// fill: writes the content of pagemap-shmem-<shmid> to a descriptor.
@@ -40,6 +42,7 @@ class RestoredSegments {
   void keep();
 
  private:
+  UniqueFd namespace_;  ///< they are in
   std::vector<int> made_, doomed_;
 };
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include "engine/base/file_io.h"
 #include "engine/procfs/reader.h"
 #include "engine/trace/tracee.h"
+#include "pidns/in_namespace.h"
 
 #ifndef MAP_DROPPABLE
 #define MAP_DROPPABLE 0x08  // linux/mman.h, 6.11
@@ -92,11 +94,13 @@ class Collector {
     if (s.has(VmFlag::ss)) refuse(s, "it is a shadow stack");
     if (s.vma.name.starts_with("/secretmem"))
       refuse(s, "it is memfd_secret memory, which the kernel shows to nobody but its owner");
-    if (s.vma.inode == 0 && s.vma.shared) refuse(s, "it is shared memory without a file");
+    // the first segment of an IPC namespace has number 0
+    bool fileless = s.vma.inode == 0 && kind != VmaNaming::sysv_shm;
+    if (fileless && s.vma.shared) refuse(s, "it is shared memory without a file");
     bool huge_anonymous = s.has(VmFlag::ht) && !s.vma.shared && s.vma.name.starts_with("/anon_hugepage");
     if (huge_anonymous)
       flags |= MAP_HUGETLB | static_cast<uint32_t>(std::countr_zero(s.kernel_page_size)) << MAP_HUGE_SHIFT;
-    if (s.vma.inode == 0 || huge_anonymous) {
+    if (fileless || huge_anonymous) {
       flags |= MAP_ANONYMOUS;
       uint32_t status = kVmaRegular | kVmaAnonPrivate;
       if (kind == VmaNaming::stack) status |= kVmaStack;
@@ -131,9 +135,10 @@ class Collector {
   }
 
   uint64_t segment_size(const SmapsEntry& s) const {
+    InNamespace there(open_namespace(std::to_string(pid_.value), "ipc"), "ipc");
     shmid_ds ds{};
     if (::shmctl(static_cast<int>(s.vma.inode), IPC_STAT, &ds))
-      refuse(s, "its SysV segment cannot be looked at", "dump from the IPC namespace of the task");
+      refuse(s, "its SysV segment cannot be looked at: it is of another IPC namespace than the task's");
     return ds.shm_segsz;
   }
 
@@ -195,12 +200,13 @@ bool has_own_pages(const pb::vma_entry& v) {
   return (v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) && !(v.status() & (kVmaVvar | kVmaVsyscall));
 }
 
-VmaList collect_vmas(HostPid pid, NsPid nspid, PageRange skip, DumpContext& ctx) {
+VmaList collect_vmas(HostPid pid, NsPid nspid, const PageRanges& skip, DumpContext& ctx) {
   VmaList list;
   Collector collector(pid, nspid, ctx);
   for (const SmapsEntry& s : procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"))) {
-    if (s.vma.start >= skip.start && s.vma.end <= skip.end) {
-      // our own area was mapped as the task maps everything since mlockall(MCL_FUTURE)
+    if (std::any_of(skip.begin(), skip.end(),
+                    [&](const PageRange& r) { return s.vma.start >= r.start && s.vma.end <= r.end; })) {
+      // our own areas were mapped as the task maps everything since mlockall(MCL_FUTURE)
       if (s.has(VmFlag::lo)) list.ext.set_mlock_future(MCL_FUTURE | (s.has(VmFlag::lf) ? MCL_ONFAULT : 0));
       continue;
     }

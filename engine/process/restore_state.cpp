@@ -158,12 +158,17 @@ void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
   }
 }
 
+void emit_flush(int signal, Program& p, Arena& arena) {
+  // a signal that gets ignored is flushed, also where it is blocked
+  const KernelSigaction ignore{1, 0, 0, 0}, none{0, 0, 0, 0};
+  p.call(SYS_rt_sigaction, signal, arena.put(ignore), 0, 8);
+  p.call(SYS_rt_sigaction, signal, arena.put(none), 0, 8);
+}
+
 void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& p, Arena& arena) {
   const pb::task_core_entry& tc = core.tc();
   if (tc.child_subreaper()) p.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  // Ignoring SIGCHLD for a moment flushes those that the making of this tree has queued.
-  KernelSigaction ignore{1, 0, 0, 0};
-  p.call(SYS_rt_sigaction, SIGCHLD, arena.put(ignore), 0, 8);
+  emit_flush(SIGCHLD, p, arena);
   emit_sigactions(tc, p, arena);
   emit_queued(tc.signals_s(), pid, NsPid(0), p, arena);
   if (uint32_t mask = tc.membarrier_registration_mask())

@@ -48,6 +48,8 @@ void Executor::index(size_t n) {
     if (!s->empty()) by_address_[s->at.value] = {n, -1, s};
   for (size_t i = 0; i < p.threads.size(); i++)
     by_address_[p.threads[i].at.value] = {n, static_cast<int>(i) + 1, &p.threads[i]};
+  for (const auto& [thread, program] : p.branches)
+    by_address_[program.at.value] = {n, static_cast<int>(thread), &program};
 }
 
 Executor::Place Executor::place_of(const arch::Registers& regs) const {
@@ -91,7 +93,9 @@ void Executor::create(bool sibling, bool root_is_init, const std::function<void(
   born(root);
   std::atomic_ref<int32_t>(*arena.local<int32_t>(gate)).store(1);
   ::syscall(SYS_futex, arena.local(gate), FUTEX_WAKE, 1, nullptr, nullptr, 0);
-  wait_all(plan_.nodes.size());
+  size_t branches = 0;
+  for (const NodePrograms& p : programs_) branches += p.branches.size();
+  wait_all(plan_.nodes.size() + branches);
 }
 
 std::vector<HostPid> Executor::threads_of(size_t node) const {
@@ -218,16 +222,40 @@ void Executor::join() {
       running++;
     }
   wait_all(running);
-  size_t helpers = 0;
-  for (size_t n = 0; n < nodes_.size(); n++)
-    if (plan_.nodes[n].kind == PlanNode::Kind::helper) {
-      ::kill(nodes_[n].pid.value, SIGKILL);
-      helpers++;
-    }
-  wait_all(helpers);
+  end_helpers();
   for (size_t n = 0; n < nodes_.size(); n++)
     if (plan_.nodes[n].kind == PlanNode::Kind::task)
       apply_proc_settings(set_.tasks[static_cast<size_t>(plan_.nodes[n].task)], proc_root_.get(), nodes_[n].pid);
+}
+
+/// Those whose children go to another process first, one such process at a time: the kernel looks for the nearest one
+/// that adopts.
+void Executor::end_helpers() {
+  std::map<size_t, std::vector<HostPid>> adopted;
+  std::vector<HostPid> others;
+  for (size_t n = 0; n < nodes_.size(); n++) {
+    const PlanNode& node = plan_.nodes[n];
+    if (node.kind == PlanNode::Kind::helper) (node.adopter ? adopted[*node.adopter] : others).push_back(nodes_[n].pid);
+  }
+  for (const auto& [adopter, helpers] : adopted) {
+    set_adopting(adopter, true);
+    end(helpers);
+    set_adopting(adopter, false);
+  }
+  end(others);
+}
+
+void Executor::end(const std::vector<HostPid>& helpers) {
+  for (HostPid pid : helpers) ::kill(pid.value, SIGKILL);
+  wait_all(helpers.size());
+}
+
+void Executor::set_adopting(size_t n, bool adopting) {
+  Tracee tracee(nodes_[n].pid);
+  long r = tracee.run_syscall(tracee.registers(), syscall_insn_of(task_of(n).mm), SYS_prctl,
+                              {PR_SET_CHILD_SUBREAPER, adopting ? 1u : 0u});
+  if (r)
+    throw_errno(Failure::environment, task_of(n).object(), "making it adopt processes failed", static_cast<int>(-r));
 }
 
 /// What ptrace alone can set, and what the credentials of other threads may have undone meanwhile.
@@ -250,6 +278,8 @@ void Executor::finish() {
   for (size_t n = 0; n < nodes_.size(); n++)
     if (!programs_[n].finish.empty()) {
       start(nodes_[n].pid, programs_[n].finish);
+      for (const auto& [thread, program] : programs_[n].branches)
+        start(nodes_[n].threads[thread].tid, programs_[n].threads[thread - 1]);
       expected += 1 + programs_[n].threads.size();
     }
   wait_all(expected);

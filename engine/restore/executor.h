@@ -62,6 +62,9 @@ class Executor {
   void on_trap(HostPid tid);
   void check_results(const Place& place, size_t position);
   void start(HostPid tid, const StoredProgram& program);
+  void end_helpers();
+  void end(const std::vector<HostPid>& helpers);
+  void set_adopting(size_t node, bool adopting);
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
   void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
   void start_signalled_timers(size_t node);

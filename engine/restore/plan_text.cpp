@@ -1,5 +1,6 @@
 #include "engine/restore/plan_text.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "engine/base/error.h"
@@ -11,6 +12,10 @@ std::string tree_line(const ImageSet& set, const PlanNode& node) {
   std::string s = format("create process %d", node.pid.value);
   if (node.kind == PlanNode::Kind::helper) s += " (helper for an exited leader)";
   if (node.sibling) s += ", as a sibling of its maker";
+  if (node.shares(CLONE_VM)) s += ", sharing its maker's memory";
+  if (node.shares(CLONE_FILES)) s += ", sharing its maker's descriptors";
+  if (node.shares(CLONE_FS)) s += ", sharing its maker's directories";
+  if (node.shares(CLONE_SIGHAND)) s += ", sharing its maker's signal actions";
   if (node.setsid) s += ", start a session";
   if (node.own_group) s += ", start a group";
   if (node.join_group) s += format(", join group %d", node.join_group.value);
@@ -24,6 +29,11 @@ void add_tree(const ImageSet& set, const TreePlan& plan, size_t n, std::string& 
   out += tree_line(set, node);
   for (size_t c : node.early) add_tree(set, plan, c, out);
   for (size_t c : node.late) add_tree(set, plan, c, out);
+  for (const auto& b : node.branches) {
+    out += format("create thread %d of %d, which has children\n",
+                  set.tasks[static_cast<size_t>(node.task)].threads[b.thread].tid.value, node.pid.value);
+    for (size_t c : b.children) add_tree(set, plan, c, out);
+  }
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
-          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool root_is_init)
-      : root_is_init_(root_is_init),
+          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool mounts_proc)
+      : mounts_proc_(mounts_proc),
         set_(set),
         plan_(plan),
         files_(files),
@@ -78,8 +78,9 @@ class Builder {
  private:
   const ImageTask& task(const PlanNode& node) const { return set_.tasks[static_cast<size_t>(node.task)]; }
 
+  /// Nothing for a task that lives in its maker's.
   std::unique_ptr<AddressSpace> space_of(const PlanNode& node) const {
-    if (node.kind != PlanNode::Kind::task) return nullptr;
+    if (node.kind != PlanNode::Kind::task || node.shares(CLONE_VM)) return nullptr;
     std::vector<PageLoad> loads;
     for (const PageRun& r : task(node).pages) loads.push_back({r.vaddr, r.bytes, r.file_offset});
     return std::make_unique<AddressSpace>(task(node).mm, task(node).mm_ext, loads);
@@ -88,13 +89,12 @@ class Builder {
   /// Pages of task t that its children, which node n makes (helpers in between do not matter), share with it.
   PageRanges wanted_by_children(size_t n, int t) const {
     PageRanges wanted;
-    for (const auto* list : {&plan_.nodes[n].early, &plan_.nodes[n].late})
-      for (size_t c : *list) {
-        const PlanNode& child = plan_.nodes[c];
-        if (child.kind == PlanNode::Kind::helper) wanted = unite(wanted, wanted_by_children(c, t));
-        if (child.kind == PlanNode::Kind::task && task(child).parent == t)
-          wanted = unite(wanted, cow_.shared(child.task));
-      }
+    for (size_t c : plan_.nodes[n].made()) {
+      const PlanNode& child = plan_.nodes[c];
+      if (child.kind == PlanNode::Kind::helper) wanted = unite(wanted, wanted_by_children(c, t));
+      if (child.kind == PlanNode::Kind::task && task(child).parent == t)
+        wanted = unite(wanted, cow_.shared(child.task));
+    }
     return wanted;
   }
 
@@ -102,9 +102,9 @@ class Builder {
   /// with.
   void build(size_t n, const AddressSpace* base) {
     const PlanNode& node = plan_.nodes[n];
-    bool is_task = node.kind == PlanNode::Kind::task;
+    bool has_space = spaces_[n] != nullptr;
     const AddressSpace* for_children = base;
-    if (is_task) {
+    if (has_space) {
       int parent = task(node).parent;
       bool of_parent = base && parent >= 0 && &base->mm() == &set_.tasks[static_cast<size_t>(parent)].mm;
       if (base) spaces_[n]->be_born_from(*base, of_parent ? cow_.shared(node.task) : PageRanges());
@@ -118,34 +118,64 @@ class Builder {
       if (!wanted.empty()) for_children = spaces_[n].get();
     }
     bool before_children = for_children != base;
-    for (size_t c : node.early) build(c, for_children);
-    for (size_t c : node.late) build(c, for_children);
+    for (size_t c : node.made()) build(c, for_children);
     TaskProgram p;
-    if (n == 0 && root_is_init_) mount_proc(p.calls);
+    if (n == 0 && mounts_proc_) mount_proc(p.calls);
     if (before_children) build_first_memory(n, p);
     for (size_t c : node.early) make(c, p.calls);
     if (node.setsid) {
       p.calls.call(SYS_setsid);
       p.calls.note("start a session");
-      if (is_task) build_session(task(node), p.calls);
+      if (node.kind == PlanNode::Kind::task) build_session(task(node), p.calls);
     }
     if (node.own_group) {
       p.calls.call(SYS_setpgid, 0, 0);
       p.calls.note("start a process group");
     }
     for (size_t c : node.late) make(c, p.calls);
-    if (is_task && !before_children) build_first_memory(n, p);
-    if (is_task) spaces_[n]->emit_late(pages_fd_of(node), p, arena_);
-    if (is_task && !spaces_[n]->pushed().empty()) {
+    build_branches(n, p.calls);
+    if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node), p.calls);
+    if (has_space && !before_children) build_first_memory(n, p);
+    if (has_space) spaces_[n]->emit_late(pages_fd_of(node), p, arena_);
+    if (has_space && !spaces_[n]->pushed().empty()) {
       out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
       out_[n].push = {HostPid(), -1, pages_fd_of(node), spaces_[n]->pushed_mappings(), spaces_[n]->pushed_loads()};
       TaskProgram settle;
       build_memory(n, settle);
       out_[n].settle = stored(std::move(settle), arena_);
-    } else if (is_task) {
+    } else if (has_space) {
       build_memory(n, p);
     }
+    if (node.shares(CLONE_VM)) tell(forked_[n] = arena_.alloc(16), p.calls);
     out_[n].build = stored(std::move(p), arena_);
+  }
+
+  /// Threads with children of their own; then the memory is not changed before everybody who shares it has forked.
+  void build_branches(size_t n, Program& p) {
+    const PlanNode& node = plan_.nodes[n];
+    if (!node.branches.empty() || node.shares(CLONE_FILES)) build_self(node.task, p);
+    std::vector<RemoteAddr> words;
+    for (const PlanNode::Branch& b : node.branches) {
+      TaskProgram thread;
+      for (size_t c : b.children) make(c, thread.calls);
+      tell(words.emplace_back(arena_.alloc(16)), thread.calls);
+      out_[n].branches.emplace_back(b.thread, stored(std::move(thread), arena_));
+      make_thread(task(node), b.thread, out_[n].branches.back().second.at, p);
+    }
+    for (size_t c : node.made())
+      if (plan_.nodes[c].shares(CLONE_VM)) words.push_back(forked_.at(c));
+    for (RemoteAddr word : words) wait_for(word, p);
+  }
+
+  /// Any call that writes something that is not zero will do to set the word.
+  static void tell(RemoteAddr word, Program& p) {
+    p.call(SYS_clock_gettime, CLOCK_REALTIME, word);
+    p.call(SYS_futex, word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+  }
+
+  /// Being attached to may wake it once for nothing.
+  static void wait_for(RemoteAddr word, Program& p) {
+    for (int k = 0; k < 3; k++) p.allow(SYS_futex, word, FUTEX_WAIT, 0, 0, 0, 0);
   }
 
   /// Only a member of the new pid namespace can make the /proc that shows it.
@@ -157,11 +187,19 @@ class Builder {
 
   void make(size_t c, Program& p) {
     const PlanNode& child = plan_.nodes[c];
-    uint64_t flags = CLONE_PTRACE | (child.sibling ? CLONE_PARENT : 0);
-    RemoteAddr args =
-        clone_arguments(arena_, out_[c].build.at, child.pid, flags, child.sibling ? 0 : SIGCHLD, RemoteAddr(0), true);
+    uint64_t flags = CLONE_PTRACE | child.share | (child.sibling ? CLONE_PARENT : 0);
+    int exit_signal = child.sibling ? 0 : child.exit_signal;
+    RemoteAddr args = clone_arguments(arena_, out_[c].build.at, child.pid, flags, exit_signal, RemoteAddr(0), true);
     p.call(SYS_clone3, args, kCloneArgsSize);
     p.note(format("create process %d", child.pid.value));
+  }
+
+  void make_thread(const ImageTask& t, size_t i, RemoteAddr program, Program& maker) {
+    const ImageThread& th = t.threads[i];
+    RemoteAddr args = clone_arguments(arena_, program, th.tid, kThreadFlags, 0,
+                                      RemoteAddr(th.core.thread_info().clear_tid_addr()), true);
+    maker.call(SYS_clone3, args, kCloneArgsSize);
+    maker.note(format("create thread %d", th.tid.value));
   }
 
   void build_session(const ImageTask& t, Program& p) {
@@ -190,12 +228,15 @@ class Builder {
     build_patches(t, p);
     spaces_[n]->emit_settle(p.calls, arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
-    p.calls.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
-    p.calls.call(SYS_chroot, arena_.put_string("."));
-    p.calls.note("root directory");
-    p.calls.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
-    p.calls.note("working directory");
-    if (t.fs.has_umask()) p.calls.call(SYS_umask, t.fs.umask());
+  }
+
+  void build_directories(const ImageTask& t, Program& p) {
+    p.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
+    p.call(SYS_chroot, arena_.put_string("."));
+    p.note("root directory");
+    p.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
+    p.note("working directory");
+    if (t.fs.has_umask()) p.call(SYS_umask, t.fs.umask());
   }
 
   void build_patches(const ImageTask& t, TaskProgram& p) {
@@ -244,7 +285,7 @@ class Builder {
       p.calls.call(SYS_wait4, helper, 0, __WALL, 0);
       p.calls.note(format("reap helper %d", helper.value));
     }
-    build_table(t, node.task, p.calls);
+    build_table(n, p.calls);
     for (const ImageThread& th : t.threads)
       if (th.ext && !th.ext->xsave().empty()) {
         auto permission = arch::expansion_permission();
@@ -257,9 +298,16 @@ class Builder {
       filters.push_back(seccomp_chain(set_.seccomp, th.core.thread_core(), t.object()));
     size_t common = SeccompEmitter::common(filters);
     seccomp_.emit(filters[0], 0, common, p.calls, arena_);
-    for (size_t i = 1; i < t.threads.size(); i++) build_thread(t, i, filters[i], common, p.calls, out_[n]);
+    for (size_t i = 1; i < t.threads.size(); i++) {
+      bool exists =
+          std::any_of(node.branches.begin(), node.branches.end(), [&](const auto& b) { return b.thread == i; });
+      build_thread(t, i, filters[i], exists ? 0 : common, out_[n]);
+      if (!exists) make_thread(t, i, out_[n].threads.back().at, p.calls);
+    }
     build_file_records(t, p.calls);
     emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
+    for (size_t c : node.made())
+      if (int signal = plan_.nodes[c].exit_signal; signal != SIGCHLD) emit_flush(signal, p.calls, arena_);
     emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
     emit_rlimits(t.threads[0].core, p.calls, arena_);
     if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
@@ -269,28 +317,31 @@ class Builder {
   }
 
   void build_thread(const ImageTask& t, size_t i, const std::vector<uint32_t>& filters, size_t inherited,
-                    Program& leader, NodePrograms& out) {
+                    NodePrograms& out) {
     const ImageThread& th = t.threads[i];
     TaskProgram p;
     emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
     seccomp_.emit(filters, inherited, filters.size(), p.calls, arena_);
     emit_thread_last(th.core, t.mm, false, p.calls, arena_);
-    StoredProgram s = stored(std::move(p), arena_);
-    RemoteAddr args = clone_arguments(arena_, s.at, th.tid, kThreadFlags, 0,
-                                      RemoteAddr(th.core.thread_info().clear_tid_addr()), true);
-    leader.call(SYS_clone3, args, kCloneArgsSize);
-    leader.note(format("create thread %d", th.tid.value));
-    out.threads.push_back(std::move(s));
+    out.threads.push_back(stored(std::move(p), arena_));
   }
 
-  void build_table(const ImageTask& t, int index, Program& p) {
-    build_self(index, p);
+  /// Who shares its maker's table waits until that is in place.
+  void build_table(size_t n, Program& p) {
+    const PlanNode& node = plan_.nodes[n];
+    const ImageTask& t = task(node);
+    if (node.shares(CLONE_FILES)) {
+      wait_for(tables_.at(t.ids.files_id()), p);
+      return;
+    }
+    if (node.branches.empty()) build_self(node.task, p);
     TaskStage whole{p, arena_, t.pid, -1, t.table};
     for (const auto& kind : files_.kinds()) kind->emit_inherited(whole);
     std::vector<DescriptorMove> moves;
     for (const auto& e : t.table)
       moves.push_back({files_.fd_of(e.id()), static_cast<int>(e.fd()), (e.flags() & 1) != 0});
     for (const DescriptorStep& s : plan_moves(moves, files_.spare())) move(s, p);
+    tell(tables_[t.ids.files_id()] = arena_.alloc(16), p);
   }
 
   static void move(const DescriptorStep& s, Program& p) {
@@ -327,7 +378,7 @@ class Builder {
     for (const auto& kind : files_.kinds()) kind->emit_task(whole);
   }
 
-  const bool root_is_init_;
+  const bool mounts_proc_;
   const ImageSet& set_;
   const TreePlan& plan_;
   RestoreFiles& files_;
@@ -340,6 +391,8 @@ class Builder {
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;
+  std::map<size_t, RemoteAddr> forked_;    ///< of nodes that share their maker's memory: set when they have forked
+  std::map<uint32_t, RemoteAddr> tables_;  ///< of descriptor tables by id: set when they are in place
   SeccompEmitter seccomp_{set_.seccomp};
 };
 
@@ -386,8 +439,9 @@ SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile) 
   for (size_t i = 0; i < set.tasks.size(); i++) {
     const ImageTask& t = set.tasks[i];
     if (t.zombie) continue;
-    if (t.tc().has_loginuid() && own && std::strtoul(own->c_str(), nullptr, 10) != t.tc().loginuid())
-      self.login_uid[static_cast<int>(i)] = t.tc().loginuid();
+    bool born_so =
+        own && std::strtoul(own->c_str(), nullptr, 10) == t.tc().loginuid() && !self.login_uid.count(t.parent);
+    if (t.tc().has_loginuid() && own && !born_so) self.login_uid[static_cast<int>(i)] = t.tc().loginuid();
     std::string label = label_to_restore(t.threads[0].core.thread_core().creds(), set.inventory.lsmtype(), lsm_profile,
                                          host, t.object());
     if (!label.empty()) self.label[static_cast<int>(i)] = host.label_command(label);
@@ -399,7 +453,8 @@ SharedArea::~SharedArea() { ::munmap(stub_page(), size_); }
 
 size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   size_t n = 1 << 16;
-  for (const PlanNode& node : plan.nodes) n += 4096 + 512 * (node.early.size() + node.late.size() + node.reap.size());
+  for (const PlanNode& node : plan.nodes)
+    n += 4096 + 1024 * (node.made().size() + node.reap.size() + 2 * node.branches.size());
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
     n += t.patches.size() * (3 * sizeof(Record) + 128);
@@ -419,8 +474,8 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::map<int, int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area, bool root_is_init) {
-  return Builder(set, plan, files, pages_fd, cow, self, area, root_is_init).run();
+                                         const SelfSettings& self, SharedArea& area, bool mounts_proc) {
+  return Builder(set, plan, files, pages_fd, cow, self, area, mounts_proc).run();
 }
 
 RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {

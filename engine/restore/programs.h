@@ -33,6 +33,8 @@ struct NodePrograms {
   StoredProgram join;                  ///< joins a group; a zombie also exits
   StoredProgram finish;                ///< descriptors, threads, process state, credentials
   std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish
+  /// Of threads that build makes because they have children: index in ImageTask::threads, and what they run then.
+  std::vector<std::pair<size_t, StoredProgram>> branches;
 };
 
 /// The area that engine and tasks share at one address: [stub page | arena].
@@ -68,10 +70,11 @@ SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile);
 /// Bytes of arena that all programs need.
 size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
-/// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index.
+/// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index. mounts_proc: the root
+/// mounts a /proc of its pid namespace first.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::map<int, int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area, bool root_is_init);
+                                         const SelfSettings& self, SharedArea& area, bool mounts_proc);
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
 /// does not come to that. our_child: the engine is its parent.

@@ -28,6 +28,7 @@
 #include "engine/restore/executor.h"
 #include "engine/restore/foreign_vdso.h"
 #include "engine/restore/plan_text.h"
+#include "engine/restore/tree_namespaces.h"
 #include "stats.pb.h"
 
 namespace nsr {
@@ -39,6 +40,26 @@ using Clock = std::chrono::steady_clock;
 uint32_t micros_since(Clock::time_point from) {
   return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - from).count());
 }
+
+/// Ids for helpers: from the top down what neither the images nor a task here has.
+class SpareIds {
+ public:
+  explicit SpareIds(const ImageSet& set) {
+    for (const ImageTask& t : set.tasks) {
+      for (NsPid id : {t.pgid, t.sid}) used_.insert(id);
+      for (const ImageThread& th : t.threads) used_.insert(th.tid);
+    }
+  }
+  NsPid operator()() {
+    while (--next_ > 1)
+      if (!used_.count(NsPid(next_)) && ::access(format("/proc/%d", next_).c_str(), F_OK)) return NsPid(next_);
+    throw Error(Failure::environment, "restore", "there is no free process id left");
+  }
+
+ private:
+  std::set<NsPid> used_;
+  int32_t next_ = std::atoi(read_file("/proc/sys/kernel/pid_max").value_or("32768").c_str());
+};
 
 /// The phases of a restore, in order.
 class Restore {
@@ -52,8 +73,9 @@ class Restore {
       PhaseTimer timer(log, "reading images");
       set_ = load_images(images_);
       adapt_vdsos();
-      plan_ = plan_tree(*set_, options_.files.shell_job);
+      plan_ = plan_tree(*set_, options_.files.shell_job, SpareIds(*set_));
     }
+    namespaces_.emplace(images_, *set_, options_);
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
     lock_.emplace(kept_method(), set_->inventory.dump_criu_run_id());
     files_->set_connection_lock(&*lock_);
@@ -63,6 +85,7 @@ class Restore {
     }
     check_host();
     hook("pre-restore");
+    namespaces_->enter();
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
@@ -171,7 +194,7 @@ class Restore {
       PhaseTimer timer(log, "building programs");
       CowSharing cow(*set_, pages_fd_);
       cow_pages_ = cow.counts();
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, options_.root_is_init);
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, namespaces_->mounts_proc());
     }
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();
@@ -179,7 +202,9 @@ class Restore {
     Executor executor(*set_, plan_, programs, area);
     {
       PhaseTimer timer(log, "processes and memory");
-      executor.create(options_.sibling || options_.launcher_fd >= 0, options_.root_is_init, [&](HostPid root) {
+      bool sibling = options_.sibling || options_.launcher_fd >= 0;
+      executor.create(sibling, namespaces_->root_is_init(), [&](HostPid root) {
+        namespaces_->leave();
         if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root, false);
       });
     }
@@ -337,6 +362,7 @@ class Restore {
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::unique_ptr<ImageSet> set_;
   TreePlan plan_;
+  std::optional<TreeNamespaces> namespaces_;
   std::optional<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;
   std::map<int, int> pages_fd_;

@@ -59,10 +59,10 @@ BorrowedTask::~BorrowedTask() {
 }
 
 RemoteAddr BorrowedTask::find_cave(size_t size) {
-  procfs::ProcDir dir(task_.pid);
+  procfs::ProcDir dir(task_.handle());
   std::vector<std::byte> page(kPage);
   auto fits = [&](uint64_t last_page) -> std::optional<RemoteAddr> {
-    if (!try_read_memory(task_.pid, RemoteAddr(last_page), page.data(), kPage)) return std::nullopt;
+    if (!try_read_memory(task_.handle(), RemoteAddr(last_page), page.data(), kPage)) return std::nullopt;
     size_t stale = stale_code(page, last_page);
     std::fill(page.end() - static_cast<long>(stale), page.end(), std::byte{0});
     size_t need = ((size + 15) & ~size_t{15}) + sizeof(CaveMark);
@@ -100,12 +100,12 @@ void BorrowedTask::write_cave() {
   std::vector<std::byte> content(borrow_.code);
   content.resize(mark.size);
   std::memcpy(content.data() + content.size() - sizeof mark, &mark, sizeof mark);
-  force_write(task_.pid, cave_, content.data(), content.size());
+  force_write(task_.handle(), cave_, content.data(), content.size());
 }
 
 void BorrowedTask::clean_cave() {
   uint64_t page_end = (cave_.value + kPage) & ~(kPage - 1);
-  force_write(task_.pid, RemoteAddr(page_end - cave_before_.size()), cave_before_.data(), cave_before_.size());
+  force_write(task_.handle(), RemoteAddr(page_end - cave_before_.size()), cave_before_.data(), cave_before_.size());
 }
 
 void BorrowedTask::bootstrap(size_t data_size) {
@@ -117,7 +117,7 @@ void BorrowedTask::bootstrap(size_t data_size) {
   size_t size = arch::borrow_code(RemoteAddr(0), self, area_size_, code_size_).code.size();
   cave_ = find_cave(size);
   borrow_ = arch::borrow_code(cave_, self, area_size_, code_size_);
-  pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, task_.pid.value, 0)));
+  pidfd_ = open_pidfd(task_.handle());
   if (!pidfd_) throw_errno(Failure::target, object_of(task_), "pidfd_open failed", errno);
 
   write_cave();
@@ -151,7 +151,7 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
                 "it may be at its RLIMIT_NOFILE: raise that by prlimit(1)");
   }
   int ends[2];
-  read_memory(task_.pid, RemoteAddr(area_.value + code_size_), ends, sizeof ends);
+  read_memory(task_.handle(), RemoteAddr(area_.value + code_size_), ends, sizeof ends);
   remote_socket_ = ends[0];
   socket_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), ends[1], 0)));
   if (!socket_) throw_errno(Failure::target, object_of(task_), "pidfd_getfd failed", errno);
@@ -159,7 +159,7 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
 
 void BorrowedTask::map_area() {
   std::string path =
-      format("/proc/%d/map_files/%llx-%llx", task_.pid.value, static_cast<unsigned long long>(area_.value),
+      format("/proc/%d/map_files/%llx-%llx", task_.handle().value, static_cast<unsigned long long>(area_.value),
              static_cast<unsigned long long>(area_.value + code_size_));
   UniqueFd object(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!object)

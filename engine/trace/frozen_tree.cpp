@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <set>
 
@@ -313,13 +314,18 @@ void FrozenTree::kill() {
   held_ = false;
   for (auto& t : tasks_)
     if (!t.zombie) ::kill(t.pid.value, SIGKILL);
-  // Children first: the init of a pid namespace cannot end before all others in it have been waited for, by us.
-  for (auto t = tasks_.rbegin(); t != tasks_.rend(); ++t)
-    for (auto th = t->threads.rbegin(); th != t->threads.rend(); ++th) {
+  std::set<pid_t> left;
+  for (const auto& t : tasks_)
+    for (const auto& th : t.threads) left.insert(th.tid.value);
+  // In the order in which they end: the last thread of a pid namespace's init cannot end before all others in there,
+  // its fellow threads too, have been waited for, by us.
+  siginfo_t ended{};
+  while (!left.empty() && (::waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT | __WALL) == 0 || errno == EINTR))
+    std::erase_if(left, [](pid_t tid) {
       int status;
-      while (::waitpid(th->tid.value, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status)) {
-      }
-    }
+      pid_t got = ::waitpid(tid, &status, __WALL | WNOHANG);
+      return got < 0 || (got > 0 && (WIFEXITED(status) || WIFSIGNALED(status)));
+    });
 }
 
 }  // namespace nsr

@@ -44,10 +44,11 @@ class Log:
 
 
 class Runner:
-    def __init__(self, build, name, directory, directives, log):
+    def __init__(self, build, name, directory, directives, log, kinds=""):
         self.bin = os.path.join(os.path.abspath(build), "bin")
         self.live = os.path.join(os.path.abspath(build), "live")
         self.name, self.dir, self.directives, self.log = name, directory, directives, log
+        self.kinds = kinds     # namespaces of its own that the victim is pid 1 of, as tools/own_namespaces.c takes them
         self.root = 0          # the root task's pid as this process sees it
         self.statuses = {}     # wait statuses of all that was reaped
         self.occupier = None
@@ -124,6 +125,9 @@ class Runner:
             self.shell = terminal.Shell()
             return self.shell.spawn(argv, work, environment, wait=False)
         null = subprocess.DEVNULL
+        if self.kinds:
+            starter = [os.path.join(self.live, "own_namespaces"), self.kinds, *argv]
+            return int(subprocess.run(starter, stdin=null, stdout=subprocess.PIPE, cwd=work, env=environment, check=True).stdout)
         child = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, cwd=work, start_new_session=True, env=environment)
         child.returncode = 0  # this class reaps it
         return child.pid

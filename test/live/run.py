@@ -7,6 +7,9 @@ Flavours
   leave   ns-engine dump --leave-running; the victim goes on and must not have noticed
   host    dump, then ns-engine restore -d
   ns      dump, occupy all ids of the tree on the host, then ns-restore -d
+  own     the victim is pid 1 of pid, mount, IPC and UTS namespaces of its own: dump, then ns-engine restore -d
+  ownns   the same, restored by ns-restore -d
+  ownleave, ownnone  such a victim in the flavours leave and none
   stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
   refused the dump must fail, with a last line on stderr that the victim's directive describes, and leave the victim as it was
 
@@ -40,7 +43,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Directives:
     def __init__(self, source):
         self.engine, self.dump, self.restore, self.ignore = [], [], [], []
-        self.rounds, self.timeout, self.terminal, self.leaders, self.refused = 1, 20.0, False, None, None
+        self.rounds, self.terminal, self.leaders, self.refused = 1, False, None, None
+        patience = float(os.environ.get("NSR_PATIENCE", 1))  # all limits times this: for slow, emulated machines
+        self.timeout = 20.0 * patience
         self.terminals = 0
         with open(source) as f:
             for line in f:
@@ -53,13 +58,16 @@ class Directives:
                 elif key in ("rounds", "terminals"):
                     setattr(self, key, int(value))
                 elif key == "timeout":
-                    self.timeout = float(value)
+                    self.timeout = float(value) * patience
                 elif key in ("leaders", "refused"):
                     setattr(self, key, value)
                 elif key == "ignore":
                     self.ignore.append(value)
                 elif key == "terminal":
                     self.terminal = True
+
+
+OWN = "pmiu"
 
 
 def run(runner, flavour, rounds):
@@ -103,7 +111,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the run directory")
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
-    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "stopped", "refused"))
+    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "stopped", "refused",
+                                            "own", "ownns", "ownleave", "ownnone"))
     args = parser.parse_args()
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
     if args.rounds:
@@ -111,10 +120,12 @@ def main():
     directory = tempfile.mkdtemp(prefix=f"live.{args.name}.")
     os.chmod(directory, 0o777)
     log = Log(args.verbose)
-    runner = Runner(args.build, args.name, directory, directives, log)
+    own = args.flavour.startswith("own")
+    flavour = {"": "host"}.get(args.flavour[3:], args.flavour[3:]) if own else args.flavour
+    runner = Runner(args.build, args.name, directory, directives, log, OWN if own else "")
     status = 1
     try:
-        run(runner, args.flavour, directives.rounds)
+        run(runner, flavour, directives.rounds)
         print(f"{args.name} {args.flavour}: passed; {log.times()}")
         status = 0
     except Skipped as e:

@@ -86,7 +86,7 @@ class Namer:
         self.names = {}
 
     def name(self, target):
-        m = re.fullmatch(r"(pipe|socket|mnt|net|pid):\[(\d+)\]", target)
+        m = re.fullmatch(r"(pipe|socket|mnt|net|pid|ipc|uts|user|cgroup|time):\[(\d+)\]", target)
         if not m:
             return target
         return self.names.setdefault(target, f"{m[1]}:[#{len(self.names)}]")

@@ -1,0 +1,88 @@
+#include "engine/namespaces/namespace_ids.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+
+#include "engine/base/error.h"
+
+namespace nsr {
+namespace {
+
+/// 0 where the kernel has no such namespaces.
+uint64_t inode_of(const std::string& task, const char* name) {
+  struct stat st {};
+  return ::stat(("/proc/" + task + "/ns/" + name).c_str(), &st) == 0 ? st.st_ino : 0;
+}
+
+uint32_t engine_id(const NamespaceKind& kind) { return static_cast<uint32_t>(&kind - kNamespaceKinds) + 1; }
+
+void refuse_unknown(const NamespaceKind& kind, HostPid pid) {
+  if (kind.clone_flag != CLONE_NEWUSER && kind.clone_flag != CLONE_NEWCGROUP) return;
+  throw Error(
+      Failure::unsupported, format("pid %d", pid.value),
+      format("it lives in a %s namespace of its own, which cannot be dumped from outside yet", kind.name),
+      format("run the engine inside that namespace: nsenter -t %d --%s ns-engine dump ...", pid.value, kind.name));
+}
+
+}  // namespace
+
+NamespaceIds::NamespaceIds() {
+  for (const NamespaceKind& kind : kNamespaceKinds)
+    tree_[kind.clone_flag] = {inode_of("self", kind.name), engine_id(kind)};
+}
+
+pb::task_kobj_ids_entry NamespaceIds::of_engine() const {
+  pb::task_kobj_ids_entry ids;
+  ids.set_vm_id(1);
+  ids.set_files_id(1);
+  ids.set_fs_id(1);
+  ids.set_sighand_id(1);
+  for (const NamespaceKind& kind : kNamespaceKinds) kind.set_id(ids, engine_id(kind));
+  return ids;
+}
+
+void NamespaceIds::set_root(HostPid pid, NsPid inner) {
+  const std::string task = std::to_string(pid.value);
+  bool pidns_of_launcher = inner != NsPid(1) && inode_of(task, "pid") != tree_[CLONE_NEWPID].first;
+  uint32_t next = std::size(kNamespaceKinds) + 1;
+  for (const NamespaceKind& kind : kNamespaceKinds) {
+    uint64_t inode = inode_of(task, kind.name);
+    auto& [known, id] = tree_[kind.clone_flag];
+    if (inode == known) continue;
+    refuse_unknown(kind, pid);
+    known = inode;
+    bool of_launcher = kind.clone_flag == CLONE_NEWNS ? inner != NsPid(1) : pidns_of_launcher;
+    if ((kind.clone_flag == CLONE_NEWPID || kind.clone_flag == CLONE_NEWNS) && of_launcher) continue;
+    id = next++;
+  }
+}
+
+void NamespaceIds::set(HostPid pid, pb::task_kobj_ids_entry& ids) const {
+  const std::string task = std::to_string(pid.value);
+  for (const NamespaceKind& kind : kNamespaceKinds) {
+    const auto& [inode, id] = tree_.at(kind.clone_flag);
+    if (inode_of(task, kind.name) != inode)
+      throw Error(Failure::unsupported, format("pid %d", pid.value),
+                  format("it lives in another %s namespace than the root task of the tree", kind.name),
+                  "dump it by itself, or its tree without it");
+    kind.set_id(ids, id);
+  }
+  if (inode_of(task, "pid_for_children") != tree_.at(CLONE_NEWPID).first)
+    throw Error(Failure::unsupported, format("pid %d", pid.value),
+                "its children would be born in another pid namespace than its own");
+}
+
+uint32_t NamespaceIds::find(uint32_t clone_flag, uint64_t inode) const {
+  auto at = tree_.find(clone_flag);
+  return at != tree_.end() && at->second.first == inode ? at->second.second : 0;
+}
+
+bool NamespaceIds::own(uint32_t clone_flag) const {
+  const NamespaceKind* kind = namespace_kind(clone_flag);
+  return kind && tree_.at(clone_flag).second != engine_id(*kind);
+}
+
+}  // namespace nsr

@@ -1,0 +1,13 @@
+"""ctest's list (--show-only=json-v1) on stdin -> lines "NAME TIMEOUT COMMAND…" for the guest; without those of the file argument."""
+import json
+import shlex
+import sys
+
+with open(sys.argv[1]) as f:
+    gaps = {line.split()[0] for line in f if line.strip() and not line.startswith("#")}
+for test in json.load(sys.stdin)["tests"]:
+    command = test.get("command")
+    if not command or test["name"] in gaps or "run.py" not in " ".join(command):
+        continue
+    limit = next((p["value"] for p in test["properties"] if p["name"] == "TIMEOUT"), 60)
+    print(test["name"], int(limit), shlex.join(command))

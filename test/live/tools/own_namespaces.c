@@ -1,0 +1,71 @@
+// own_namespaces KINDS PROGRAM ...: starts a program as pid 1, and leader of a session, of fresh namespaces, with a
+// /proc of its own, and prints its pid. It is a child of our caller. KINDS: letters of p(id) m(ount) i(pc) u(ts) n(et).
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MUST(condition)                                         \
+  do {                                                          \
+    if (!(condition)) {                                         \
+      fprintf(stderr, "%s: %s\n", #condition, strerror(errno)); \
+      _exit(99);                                                \
+    }                                                           \
+  } while (0)
+
+static void raise_loopback(void) {
+  struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+  int s = socket(AF_INET, SOCK_DGRAM, 0);
+  MUST(s >= 0 && ioctl(s, SIOCSIFFLAGS, &lo) == 0);
+  close(s);
+}
+
+int main(int argc, char** argv) {
+  if (argc < 3) return 2;
+  uint64_t flags = 0;
+  for (const char* k = argv[1]; *k; k++)
+    flags |= *k == 'p'   ? CLONE_NEWPID
+             : *k == 'm' ? CLONE_NEWNS
+             : *k == 'i' ? CLONE_NEWIPC
+             : *k == 'u' ? CLONE_NEWUTS
+                         : CLONE_NEWNET;
+  int out[2];
+  MUST(pipe(out) == 0);
+  struct clone_args args = {.flags = flags | CLONE_PARENT, .exit_signal = 0};
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  MUST(pid >= 0);
+  if (pid > 0) {
+    close(out[1]);
+    char failed;
+    if (read(out[0], &failed, 1) != 0) return 1;
+    printf("%ld\n", pid);
+    return 0;
+  }
+  close(out[0]);
+  if (flags & CLONE_NEWNS) {
+    MUST(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0);
+    if (flags & CLONE_NEWPID) MUST(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0);
+  }
+  if (flags & CLONE_NEWUTS) MUST(sethostname("victim-host", 11) == 0 && setdomainname("victim.domain", 13) == 0);
+  if (flags & CLONE_NEWNET) raise_loopback();
+  MUST(setsid() >= 0);
+  // nothing of the runner's may be in the dump
+  int null = open("/dev/null", 2);
+  MUST(null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1);
+  close(out[1]);
+  MUST(dup2(null, 2) == 2);
+  close(null);
+  execv(argv[2], argv + 2);
+  _exit(98);
+}
