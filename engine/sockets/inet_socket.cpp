@@ -20,6 +20,7 @@
 #include "engine/sockets/multicast.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_options.h"
+#include "engine/sockets/tcp_ended.h"
 
 namespace nsr {
 namespace {
@@ -51,12 +52,21 @@ bool is_live(const pb::inet_sk_entry& sk) {
   return is_tcp(sk) && sk.state() != kTcpListen && sk.state() != kTcpClose && sk.state() != kTcpTimeWait;
 }
 
+/// Was connected or tried to be.
+bool has_ended(const pb::inet_sk_entry& sk) {
+  return is_tcp(sk) && sk.state() == kTcpClose && sk.shutdown() == pb::BOTH;
+}
+
 void refuse_connection(const SocketAddress& local, const SocketAddress& peer, uint32_t state,
                        const std::string& object) {
   throw Error(Failure::unsupported, object,
               format("it is a TCP connection from %s to %s (%s)", address_text(local).c_str(),
                      address_text(peer).c_str(), tcp_state_name(state)),
               "use --tcp-established to keep it, or --tcp-close to drop it");
+}
+
+bool waits_to_be_told(const pb::inet_sk_entry& sk, const pb::nsr_sk_entry& extra) {
+  return has_ended(sk) && (extra.has_unread() || extra.has_error());
 }
 
 void drop_option(pb::nsr_sk_entry& extra, uint32_t level, uint32_t name) {
@@ -173,8 +183,9 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   }
   collect_extra_options(fd.get(), other, extra);
   if (!is_tcp(sk)) collect_memberships(fd.get(), static_cast<int>(sk.family()), extra);
+  if (has_ended(sk)) collect_ended(fd.get(), extra, object);
   // Of a connection it is what was agreed on, not what was asked for.
-  if (is_live(sk)) drop_option(extra, IPPROTO_TCP, TCP_MAXSEG);
+  if (is_live(sk) || has_ended(sk)) drop_option(extra, IPPROTO_TCP, TCP_MAXSEG);
   write_extra(extra, ctx.images());
   if (is_live(sk) && !ctx.options().tcp_close) held_.push_back({std::move(fd), sk.ino(), sk.state(), file.pid, object});
 }
@@ -217,7 +228,7 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   const bool bound = !is_tcp(sk) || sk.state() == kTcpListen || sk.state() == kTcpClose;
   if (live) {
     open_connection(fd.get(), sk, ctx, object);
-  } else if (bound && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
+  } else if (bound && !waits_to_be_told(sk, extra) && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
     const uint32_t port = sk.type() == SOCK_RAW ? 0 : sk.src_port();
     bind_socket(fd.get(), make_address(sk.family(), sk.src_addr(), port, sk.ifname(), object), object);
   }
@@ -228,20 +239,22 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
 }
 
 void InetKind::finish_restore(RestoreContext& ctx) {
+  // First, while all sockets let others have their port, too: connections of a listener have the same.
+  start_listening(ctx);
   for (const uint32_t id : opened_) {
     const pb::inet_sk_entry& sk = ctx.entry(id)->isk();
     const std::string object = object_of(sk);
     const int fd = ctx.fd_of(id);
-    if (is_tcp(sk) && sk.state() == kTcpListen) {
-      if (listen(fd, static_cast<int>(sk.backlog())) != 0)
-        throw_errno(Failure::environment, object, "listening", errno, "stop the program that listens there already");
-    } else if (!is_tcp(sk) && sk.state() == kTcpEstablished) {
+    const auto& extra = extras_.of(id, ctx.images());
+    if (!is_tcp(sk) && sk.state() == kTcpEstablished) {
       const SocketAddress peer = make_address(sk.family(), sk.dst_addr(), sk.dst_port(), sk.ifname(), object);
       if (connect(fd, peer.get(), peer.length) != 0)
         throw_errno(Failure::environment, object, "connecting it to " + address_text(peer), errno);
     } else if (streams_.count(id)) {
       finish_connection(fd, sk, ctx, object);
-    } else if (is_tcp(sk) && sk.state() != kTcpClose) {
+    } else if (waits_to_be_told(sk, extra)) {
+      restore_ended(fd, make_address(sk.family(), sk.src_addr(), sk.src_port(), sk.ifname(), object), extra, object);
+    } else if (is_tcp(sk) && sk.state() != kTcpClose && sk.state() != kTcpListen) {
       shut_down(fd, pb::BOTH, object);  // --tcp-close: the task reads an end of file
     }
     if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
@@ -249,7 +262,16 @@ void InetKind::finish_restore(RestoreContext& ctx) {
     if (is_tcp(sk)) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
     shut_down(fd, sk.shutdown(), object);
     apply_filter(fd, sk.opts(), object);
-    apply_extra_options(fd, extras_.of(id, ctx.images()), OptionTime::late, object);
+    apply_extra_options(fd, extra, OptionTime::late, object);
+  }
+}
+
+void InetKind::start_listening(RestoreContext& ctx) {
+  for (const uint32_t id : opened_) {
+    const pb::inet_sk_entry& sk = ctx.entry(id)->isk();
+    if (is_tcp(sk) && sk.state() == kTcpListen && listen(ctx.fd_of(id), static_cast<int>(sk.backlog())) != 0)
+      throw_errno(Failure::environment, object_of(sk), "listening", errno,
+                  "stop the program that listens there already");
   }
 }
 

@@ -39,6 +39,7 @@ class InetKind : public Kind {
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
   /// Also of a socket that is still connecting.
   SocketAddress find_peer(int fd, uint32_t ino);
+  void start_listening(RestoreContext& ctx);
   void hold_connections(DumpContext& ctx);
   void hold_connections(RestoreContext& ctx);
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);

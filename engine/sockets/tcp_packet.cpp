@@ -91,6 +91,7 @@ std::string encode_segment(const TcpSegment& original) {
   tcp.doff = static_cast<uint16_t>((sizeof tcp + options.size()) / 4);
   tcp.ack = 1;
   tcp.fin = s.fin;
+  tcp.rst = s.rst;
   tcp.window = htons(s.window);
   const std::string rest = options + s.data;
   uint32_t sum = IPPROTO_TCP + static_cast<uint32_t>(sizeof tcp + rest.size());

@@ -14,7 +14,7 @@ struct TcpSegment {
   SocketAddress from, to;
   uint32_t sequence = 0, acknowledged = 0;
   uint16_t window = 0;
-  bool fin = false;
+  bool fin = false, rst = false;
   std::optional<uint32_t> timestamp;  ///< TSval; nothing is echoed
   std::string data;
 };

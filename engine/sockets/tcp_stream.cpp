@@ -14,6 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/connection_lock.h"
+#include "engine/sockets/peek_offset.h"
 #include "engine/sockets/tcp_packet.h"
 
 namespace nsr {
@@ -87,6 +88,7 @@ uint32_t queue_sequence(int fd, int queue, const std::string& object) {
 std::string peek_queue(int fd, uint32_t length, const char* words, const std::string& object) {
   std::string data(length + 1, '\0');
   if (length == 0) return {};
+  const PeekOffset offset(fd);
   const ssize_t n = recv(fd, data.data(), data.size(), MSG_PEEK | MSG_DONTWAIT);
   if (n < 0) throw_errno(Failure::unsupported, object, std::string("reading its ") + words, errno);
   if (static_cast<uint32_t>(n) != length)

@@ -9,30 +9,13 @@
 #include <cstring>
 
 #include "engine/base/error.h"
-#include "engine/sockets/socket_base.h"
+#include "engine/sockets/peek_offset.h"
 
 namespace nsr {
 namespace {
 
 constexpr size_t kFirstPiece = 64 << 10;
 constexpr size_t kControlSpace = CMSG_SPACE(kMaxRights * sizeof(int)) + CMSG_SPACE(sizeof(ucred)) + 1024;
-
-/// Moves a socket's peek offset and puts back what was there. Every reader of the description shares it.
-class PeekOffset {
- public:
-  PeekOffset(int fd, const std::string& object)
-      : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(-1)) {
-    set_int_option(fd, SOL_SOCKET, SO_PEEK_OFF, 0, "SO_PEEK_OFF", object);
-  }
-  PeekOffset(const PeekOffset&) = delete;
-  PeekOffset& operator=(const PeekOffset&) = delete;
-  ~PeekOffset() { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &before_, sizeof before_); }
-  int get() const { return int_option(fd_, SOL_SOCKET, SO_PEEK_OFF).value_or(0); }
-  void set(int at) const { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at); }
-
- private:
-  int fd_, before_;
-};
 
 /// Takes out what came along with a message; every descriptor found is ours to close.
 void take_control(msghdr& header, UnixPacket& packet) {
@@ -158,7 +141,7 @@ std::vector<UnixPacket> peek_messages(int fd, const PeekOffset& offset, int type
 }  // namespace
 
 std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object) {
-  const PeekOffset offset(fd, object);
+  const PeekOffset offset(fd);
   return type == SOCK_STREAM ? peek_stream(fd, offset, object) : peek_messages(fd, offset, type, object);
 }
 

@@ -221,7 +221,7 @@ TEST_CASE("tcp: a segment's checksum is right") {
   inet_pton(AF_INET, "192.0.2.2", &in.sin_addr);
   memcpy(&to.storage, &in, sizeof in);
   to.length = sizeof in;
-  TcpSegment s{from, to, 0x01020304, 0x0a0b0c0d, 512, true, {}, {}};
+  TcpSegment s{from, to, 0x01020304, 0x0a0b0c0d, 512, true, false, {}, {}};
   const std::string bytes = encode_segment(s);
   REQUIRE(bytes.size() == 20);
   // Sum over pseudo header and segment is all ones.
