@@ -12,16 +12,21 @@ namespace nsr {
 /// was. Without effect on sockets that do not know the option.
 class PeekOffset {
  public:
-  explicit PeekOffset(int fd) : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(kNone)) { set(0); }
+  explicit PeekOffset(int fd) : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(kNone)) {
+    works_ = set(0);
+  }
   PeekOffset(const PeekOffset&) = delete;
   PeekOffset& operator=(const PeekOffset&) = delete;
   ~PeekOffset() { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &before_, sizeof before_); }
   int get() const { return int_option(fd_, SOL_SOCKET, SO_PEEK_OFF).value_or(0); }
-  void set(int at) const { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at); }
+  bool set(int at) const { return setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at) == 0; }
+  /// Whether peeks go on where the last one ended.
+  bool works() const { return works_; }
 
  private:
   static constexpr int kNone = -1;
   int fd_, before_;
+  bool works_ = false;
 };
 
 }  // namespace nsr

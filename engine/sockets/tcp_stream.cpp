@@ -49,6 +49,15 @@ class SegmentSize {
   int fd_;
 };
 
+/// What the peer takes, but no more than half of the largest window it has ever offered: a larger segment would wait
+/// for a window that never comes, and leave only by the timer that probes a closed one (tcp_bound_to_half_wnd).
+uint32_t segment_size(const pb::tcp_stream_entry& info) {
+  constexpr uint32_t kSmallWindow = 536, kSmallestSegment = 88;  // TCP_MSS_DEFAULT, TCP_MIN_MSS
+  if (info.max_window() == 0) return info.mss_clamp();
+  const uint32_t most = info.max_window() > kSmallWindow ? info.max_window() / 2 : info.max_window();
+  return std::min(info.mss_clamp(), std::max(most, kSmallestSegment));
+}
+
 /// Without a packet. The kernel takes SO_REUSEADDR away with repair mode.
 void leave_repair(int fd, int reuse) {
   if (setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOffQuietly, sizeof kRepairOffQuietly) != 0 ||
@@ -85,16 +94,38 @@ uint32_t queue_sequence(int fd, int queue, const std::string& object) {
 }
 
 /// Reads the queue that TCP_REPAIR_QUEUE names, without taking anything.
-std::string peek_queue(int fd, uint32_t length, const char* words, const std::string& object) {
+std::string peek_send_queue(int fd, uint32_t length, const std::string& object) {
   std::string data(length + 1, '\0');
   if (length == 0) return {};
-  const PeekOffset offset(fd);
   const ssize_t n = recv(fd, data.data(), data.size(), MSG_PEEK | MSG_DONTWAIT);
-  if (n < 0) throw_errno(Failure::unsupported, object, std::string("reading its ") + words, errno);
+  if (n < 0) throw_errno(Failure::unsupported, object, "reading its send queue", errno);
   if (static_cast<uint32_t>(n) != length)
-    throw Error(Failure::unsupported, object,
-                format("its %s has %u bytes, but %zd could be read (urgent data?)", words, length, n));
+    throw Error(Failure::unsupported, object, format("its send queue has %u bytes, but %zd could be read", length, n));
   data.resize(length);
+  return data;
+}
+
+/// A peek ends at urgent data, and the kernel's count does, too, unless the socket has it in line. What the task would
+/// read is kept, as plain data.
+std::string peek_receive_queue(int fd, uint32_t length, const std::string& object) {
+  if (length == 0) return {};
+  const PeekOffset offset(fd);
+  std::string data;
+  int pieces = 0;
+  for (uint32_t room = length + 1;; room = 1 << 16) {
+    const size_t at = data.size();
+    data.resize(at + room);
+    const ssize_t n = recv(fd, data.data() + at, room, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN) throw_errno(Failure::unsupported, object, "reading its receive queue", errno);
+    data.resize(at + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    if (n <= 0 || !offset.works()) break;
+    pieces++;
+  }
+  if (data.size() < length)
+    throw Error(Failure::unsupported, object,
+                format("its receive queue has %u bytes, but %zu could be read (urgent data?)", length, data.size()));
+  if (pieces > 1)
+    log.warn("%s: the mark of urgent data that waits is lost, and its byte when it is not in line", object.c_str());
   return data;
 }
 
@@ -252,9 +283,10 @@ TcpStream read_tcp_stream(int fd, uint32_t state, const std::string& object) {
   read_lengths(fd, state, stream.info, object);
   read_options(fd, stream.info, object);
   stream.info.set_inq_seq(queue_sequence(fd, TCP_RECV_QUEUE, object));
-  stream.in = peek_queue(fd, stream.info.inq_len(), "receive queue", object);
+  stream.in = peek_receive_queue(fd, stream.info.inq_len(), object);
+  stream.info.set_inq_len(static_cast<uint32_t>(stream.in.size()));
   stream.info.set_outq_seq(queue_sequence(fd, TCP_SEND_QUEUE, object));
-  stream.out = peek_queue(fd, stream.info.outq_len(), "send queue", object);
+  stream.out = peek_send_queue(fd, stream.info.outq_len(), object);
   set_int_option(fd, kTcp, TCP_REPAIR_QUEUE, TCP_NO_QUEUE, "TCP_REPAIR_QUEUE", object);
   return stream;
 }
@@ -273,7 +305,7 @@ void restore_tcp_stream(int fd, const SocketAddress& local, const SocketAddress&
   }
   set_sequence(fd, TCP_RECV_QUEUE, end_of_in(state, info) - info.inq_len(), object);
   set_sequence(fd, TCP_SEND_QUEUE, end_of_out(state, info) - info.outq_len(), object);
-  const SegmentSize segments(fd, info.mss_clamp());
+  const SegmentSize segments(fd, segment_size(info));
   if (connect(fd, peer.get(), peer.length) != 0)
     throw_errno(Failure::environment, object, "making it the connection to " + address_text(peer), errno,
                 errno == EADDRNOTAVAIL ? "the same connection exists here already" : "");
