@@ -66,10 +66,9 @@ const pb::nsr_sk_entry& SocketExtras::of(uint32_t id, ImageDir& images) {
 }
 
 void write_extra(const pb::nsr_sk_entry& extra, ImageDir& images) {
-  if (extra.has_uid() || extra.option_size() || extra.has_peer_cred() || extra.packet_size() ||
-      extra.membership_size() || extra.pending_size() || extra.has_connector() || extra.has_type() ||
-      extra.has_unread() || extra.has_error())
-    images.append(Img::sk_ext).write(extra);
+  pb::nsr_sk_entry bare;
+  bare.set_id(extra.id());
+  if (extra.ByteSizeLong() != bare.ByteSizeLong()) images.append(Img::sk_ext).write(extra);
 }
 
 }  // namespace nsr

@@ -90,11 +90,11 @@ void UnixKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   sk.set_backlog(r.state == kUnixListen ? r.backlog : 0);
   *sk.mutable_fown() = ctx.owner_of(fd.get());
   *sk.mutable_opts() = collect_options(fd.get(), object);
-  collect_name(fd.get(), sk, object);
   if (r.shutdown) sk.set_shutdown(static_cast<pb::sk_shutdown>(r.shutdown));
 
   pb::nsr_sk_entry extra;
   extra.set_id(entry.id());
+  collect_name(fd.get(), sk, extra, object);
   collect_extra_options(fd.get(), fresh(static_cast<int>(sk.type()), object), extra);
   collect_peer(fd.get(), r, net, sk, extra, file, object);
   ucred who{};

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -63,6 +65,42 @@ void remove_dead_node(int fd, const std::string& path, const std::string& object
   if (unlink(path.c_str()) != 0) throw_errno(Failure::environment, object, "removing the dead node " + path, errno);
 }
 
+bool same_node(const struct stat& a, const struct stat& b) { return a.st_ino == b.st_ino && a.st_dev == b.st_dev; }
+
+bool leads_to(const std::string& path, const struct stat& node) {
+  struct stat st {};
+  return lstat(path.c_str(), &st) == 0 && same_node(st, node);
+}
+
+/// Links to a node in one directory.
+std::vector<std::string> links_in(const std::string& directory, const struct stat& node) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+    if (leads_to(entry.path(), node)) found.push_back(entry.path());
+  return found;
+}
+
+/// Where a node is that does not stand at the name it was bound to: programs bind to a temporary name and then rename
+/// it, or link it and unlink the name. `path` is the kernel's present one.
+std::vector<std::string> moved_to(const std::string& name, const std::string& path, const struct stat& node) {
+  const bool there = leads_to(path, node);
+  if (there && (path.ends_with(name) || (name[0] == '/' && leads_to(name, node)))) return {};
+  if (there && node.st_nlink == 1) return {path};
+  if (node.st_nlink == 0) return {};
+  return links_in(path.substr(0, path.rfind('/') + 1), node);
+}
+
+/// Puts a fresh node, bound to `name`, where it was before.
+void move_node(int fd, const std::string& name, const pb::nsr_sk_entry& extra, const std::string& object) {
+  for (int i = 0; i < extra.node_size(); ++i) {
+    const std::string& to = extra.node(i);
+    remove_dead_node(fd, to, object);
+    const int result = i == 0 ? rename(name.c_str(), to.c_str()) : link(extra.node(0).c_str(), to.c_str());
+    if (result != 0) throw_errno(Failure::environment, object, "moving its node to " + to, errno);
+  }
+}
+
 int plain_bind(int fd, const std::string& name, const std::string& object) {
   const SocketAddress address = unix_address(name, object);
   return bind(fd, address.get(), address.length) == 0 ? 0 : errno;
@@ -111,13 +149,12 @@ std::string name_text(const std::string& name) {
   return is_path(name) ? name : "@" + name.substr(1);
 }
 
-void collect_name(int fd, pb::unix_sk_entry& sk, const std::string& object) {
+void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const std::string& object) {
   std::string name = sun_path(local_address(fd));
   sk.set_name(is_path(name) ? std::string(name.c_str(), name.size() + 1) : name);
   if (!is_path(name)) return;
   UniqueFd node(ioctl(fd, kSiocUnixFile));
-  struct stat there {
-  }, st{};
+  struct stat st {};
   if (!node || fstat(node.get(), &st) != 0)
     throw_errno(Failure::unsupported, object, "finding the node of its name " + name, errno);
   auto& perms = *sk.mutable_file_perms();
@@ -125,20 +162,24 @@ void collect_name(int fd, pb::unix_sk_entry& sk, const std::string& object) {
   perms.set_uid(st.st_uid);
   perms.set_gid(st.st_gid);
   const std::string path = read_link(format("/proc/self/fd/%d", node.get())).value_or("");
-  const bool at_its_place = lstat(path.c_str(), &there) == 0 && there.st_ino == st.st_ino && there.st_dev == st.st_dev;
-  if (!at_its_place) sk.set_deleted(true);
+  const std::vector<std::string> places = moved_to(name, path, st);
+  for (const std::string& place : places) extra.add_node(place);
+  if (places.empty() && !leads_to(path, st)) sk.set_deleted(true);
   if (name[0] == '/') return;
   std::string dir = path;
   for (const std::string& tail : {std::string(" (deleted)"), "/" + name})
     if (dir.ends_with(tail)) dir.resize(dir.size() - tail.size());
-  // A name like "../run/x" or one whose node was moved: the directory alone does not lead there again.
-  if (!(path.ends_with("/" + name) || path.ends_with("/" + name + " (deleted)")))
+  const bool here = path.ends_with("/" + name) || path.ends_with("/" + name + " (deleted)");
+  if (!here && !places.empty() && name.find('/') == std::string::npos)
+    dir.resize(dir.rfind('/'));  // most likely it was moved within its directory; any serves to bind the name
+  else if (!here)                // a name like "../run/x": the directory alone does not lead there again
     throw Error(Failure::unsupported, object,
                 "it is bound to the relative name " + name + ", whose node is now " + path);
   sk.set_name_dir(dir.empty() ? "/" : dir);
 }
 
-bool bind_name(int fd, const pb::unix_sk_entry& sk, Bind how, const std::string& object) {
+bool bind_name(int fd, const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, Bind how,
+               const std::string& object) {
   const std::string name = name_of(sk);
   if (name.empty()) return true;
   if (!is_path(name)) {
@@ -154,13 +195,14 @@ bool bind_name(int fd, const pb::unix_sk_entry& sk, Bind how, const std::string&
   if (const int error = plain_bind(fd, name, object); error != 0)
     throw_errno(Failure::environment, object, "binding it to " + name, error,
                 error == ENOENT ? "make its directory first" : "");
+  move_node(fd, name, extra, object);
   return true;
 }
 
-void apply_name_permissions(const pb::unix_sk_entry& sk, const std::string& object) {
+void apply_name_permissions(const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object) {
   if (!sk.has_file_perms()) return;
   InDirectory there(sk.name_dir(), object);
-  const std::string path = name_of(sk);
+  const std::string path = extra.node_size() ? extra.node(0) : name_of(sk);
   if (lchown(path.c_str(), sk.file_perms().uid(), sk.file_perms().gid()) != 0 ||
       chmod(path.c_str(), sk.file_perms().mode() & 07777) != 0)
     throw_errno(Failure::environment, object, "giving its node " + path + " mode and owner", errno);

@@ -194,7 +194,7 @@ void UnixKind::open_single(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   const std::string object = object_of(sk);
   UniqueFd fd = open_socket(AF_UNIX, static_cast<int>(sk.type()), 0, object);
   const bool passing = sk.deleted() || (is_connected(sk) && !is_dgram(sk));
-  if (!bind_name(fd.get(), sk, passing ? Bind::in_passing : Bind::owner, object)) {
+  if (!bind_name(fd.get(), sk, extras_.of(sk.id(), ctx.images()), passing ? Bind::in_passing : Bind::owner, object)) {
     if (sk.state() == kUnixListen || is_dgram(sk))
       throw Error(Failure::environment, object, "its name cannot be bound",
                   "its directory must be there and be writable");
@@ -226,7 +226,8 @@ void UnixKind::open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* p
       pair_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()), object_of(sk));
   const auto name = [&](const pb::unix_sk_entry& end, int fd) {
     const bool keeps_node = is_dgram(end) && !end.deleted();
-    if (!bind_name(fd, end, keeps_node ? Bind::owner : Bind::in_passing, object_of(end)))
+    if (!bind_name(fd, end, extras_.of(end.id(), ctx.images()), keeps_node ? Bind::owner : Bind::in_passing,
+                   object_of(end)))
       log.warn("%s: its own name is lost, another socket has it", object_of(end).c_str());
   };
   name(sk, ends.first.get());
@@ -246,7 +247,8 @@ void UnixKind::open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_
   const std::string object = object_of(server);
   const int listening = ctx.fd_of(listener.id());
   UniqueFd end = open_socket(AF_UNIX, static_cast<int>(server.type()), 0, object);
-  if (client != nullptr && !bind_name(end.get(), *client, Bind::in_passing, object_of(*client)))
+  if (client != nullptr &&
+      !bind_name(end.get(), *client, extras_.of(client->id(), ctx.images()), Bind::in_passing, object_of(*client)))
     log.warn("%s: its own name is lost, another socket has it", object_of(*client).c_str());
   UniqueFd node;
   const SocketAddress to = reachable_address(listening, node);
@@ -344,7 +346,7 @@ void UnixKind::finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     if (shutdown(fd, how) != 0) throw_errno(Failure::environment, object, "shutting it down", errno);
   }
   const bool owns_node = is_path(name_of(sk)) && !sk.deleted() && (is_dgram(sk) || !is_connected(sk));
-  if (owns_node) apply_name_permissions(sk, object);
+  if (owns_node) apply_name_permissions(sk, extras_.of(sk.id(), ctx.images()), object);
   apply_filter(fd, sk.opts(), object);
   apply_extra_options(fd, extras_.of(sk.id(), ctx.images()), OptionTime::late, object);
 }

@@ -1,4 +1,4 @@
-import os
+import socket
 
 from web import WebService
 from wire import http
@@ -44,4 +44,7 @@ class Subject(WebService):
         count = int(http(self.port)[1])
         assert count > self.count, (count, self.count)
         self.count = count
-        assert os.path.exists(self.path("admin.sock"))
+        with socket.socket(socket.AF_UNIX) as s:  # bound under another name and renamed
+            s.connect(self.path("admin.sock"))
+            s.sendall(b"show info\n")
+            assert s.recv(100).startswith(b"Name: HAProxy")
