@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/procfs/fdinfo.h"
 #include "engine/procfs/reader.h"
 
@@ -34,6 +37,16 @@ std::vector<OpenFile> read_descriptors(HostPid pid, NsPid nspid) {
     out.push_back(std::move(f));
   }
   return out;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  rlim_t most = std::strtoull(read_file("/proc/sys/fs/nr_open").value_or("0").c_str(), nullptr, 10);
+  const rlimit raised{most, most};
+  if (most > limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 OpenFile linked_file(HostPid pid, NsPid nspid, const char* name, uint32_t flags) {

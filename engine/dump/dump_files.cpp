@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,10 +51,7 @@ void DumpFiles::add_table(HostPid pid, NsPid nspid, uint32_t files_id, const std
 
 void DumpFiles::dump_all() {
   // Kinds keep descriptors of the tree until its end.
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  raise_descriptor_limit();
   for (const Table& t : tables_) {
     ImageWriter w = images_.create(Img::fdinfo, t.files_id);
     for (size_t i = t.first; i < t.first + t.count; i++) {

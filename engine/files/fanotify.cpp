@@ -112,6 +112,7 @@ class Fanotify final : public Kind {
     } else {
       path = restore_watch_target(m.ie().f_handle(), m.s_dev(), m.ie().i_ino(), object, *files_, ctx, keep);
     }
+    if (!watch_follows(path)) flags |= FAN_MARK_DONT_FOLLOW;
     bool events = m.mask() != 0;
     if (events && ::fanotify_mark(fd, flags | (m.mflags() & FAN_MARK_EVICTABLE), m.mask(), AT_FDCWD, path.c_str()) != 0)
       throw_errno(Failure::environment, object, path + " cannot be marked", errno);

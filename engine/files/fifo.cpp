@@ -1,6 +1,7 @@
 // Named pipes (fifo(7)). The path is an entry of its own (regf_id), which also carries flags and owner; contents are in
 // fifo-data.img.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include "engine/files/named_files.h"
 #include "engine/files/owner.h"
 #include "engine/files/pipe_data.h"
+#include "engine/images/image_dir.h"
+#include "nsr-files.pb.h"
 
 namespace nsr {
 namespace {
@@ -32,8 +35,15 @@ class Fifo final : public Kind {
     e.set_id(entry.id());
     e.set_pipe_id(static_cast<uint32_t>(file.st.st_ino));
     e.set_regf_id(files_->dump_extra(file, ctx));
-    if ((file.flags & O_ACCMODE) == O_WRONLY || !peeked_.insert(e.pipe_id()).second) return;
+    if ((file.flags & O_ACCMODE) == O_WRONLY) return;
     UniqueFd fd = ctx.borrow(file);
+    if ((file.flags & O_ACCMODE) == O_RDONLY && is_quiet(fd.get())) {
+      pb::nsr_file_entry ext;
+      ext.set_id(entry.id());
+      ext.set_quiet(true);
+      ctx.images().append(Img::file_ext).write(ext);
+    }
+    if (!peeked_.insert(e.pipe_id()).second) return;
     write_pipe_content(ctx.images().append(Img::fifo_data), e.pipe_id(), peek_pipe(fd.get(), file.describe()));
   }
 
@@ -54,8 +64,10 @@ class Fifo final : public Kind {
       // both ends at once: opening one of them alone waits for the other, or fails
       keeper = files_->open(reg, O_RDWR | O_NONBLOCK | O_CLOEXEC, ctx);
       contents_.fill(e.pipe_id(), keeper.get(), object, ctx);
+      if (stays_quiet(e.pipe_id(), ctx)) keeper = files_->open(reg, O_RDONLY | O_NONBLOCK | O_CLOEXEC, ctx);
     }
-    UniqueFd fd = files_->open(reg, reopen_flags(reg.flags()) | O_NONBLOCK, ctx);
+    // packet mode comes by fcntl(2), open(2) does not take it
+    UniqueFd fd = files_->open(reg, (reopen_flags(reg.flags()) & ~O_DIRECT) | O_NONBLOCK, ctx);
     set_status_flags(fd.get(), reg.flags(), object);
     paths_[entry.id()] = reg;
     ctx.provide(entry.id(), std::move(fd));
@@ -73,8 +85,33 @@ class Fifo final : public Kind {
   }
 
  private:
+  /// Nothing to read and no hang-up: a writer is there, or none has come since this end was opened (fifo(7)).
+  static bool is_quiet(int fd) {
+    pollfd p{fd, POLLIN, 0};
+    return ::poll(&p, 1, 0) == 0;
+  }
+
+  /// Whether readers have to be opened while nobody can write. Not when the tree itself has a writer.
+  bool stays_quiet(uint32_t pipe_id, RestoreContext& ctx) {
+    if (!read_) {
+      read_ = true;
+      for (const auto& ext : ctx.images().all<pb::nsr_file_entry>(Img::file_ext))
+        if (ext.quiet()) quiet_.insert(ext.id());
+    }
+    bool quiet = false;
+    for (const pb::file_entry* e : ctx.entries()) {
+      if (!owns(*e) || e->fifo().pipe_id() != pipe_id) continue;
+      const pb::file_entry* path = ctx.entry(e->fifo().regf_id());
+      if (path && path->has_reg() && (path->reg().flags() & O_ACCMODE) != O_RDONLY) return false;
+      quiet |= quiet_.count(e->id()) > 0;
+    }
+    return quiet;
+  }
+
   std::shared_ptr<NamedFiles> files_;
   std::set<uint32_t> peeked_;
+  bool read_ = false;
+  std::set<uint32_t> quiet_;              ///< file ids
   std::map<uint32_t, UniqueFd> keepers_;  ///< pipe id -> an end of either kind until all are open
   std::map<uint32_t, pb::reg_file_entry> paths_;
   PipeContents contents_{Img::fifo_data};

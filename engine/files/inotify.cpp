@@ -82,7 +82,7 @@ class Inotify final : public Kind {
     if (::ioctl(fd, INOTIFY_IOC_SETNEXTWD, static_cast<int32_t>(wd.wd())) != 0)
       throw_errno(Failure::environment, object, format("watch descriptor %u cannot be asked for", wd.wd()), errno,
                   "the kernel needs CONFIG_CHECKPOINT_RESTORE");
-    int got = ::inotify_add_watch(fd, path.c_str(), wd.mask());
+    int got = ::inotify_add_watch(fd, path.c_str(), wd.mask() | (watch_follows(path) ? 0 : IN_DONT_FOLLOW));
     if (got < 0) throw_errno(Failure::environment, object, path + " cannot be watched", errno);
     if (static_cast<uint32_t>(got) != wd.wd())
       throw Error(Failure::environment, object,

@@ -36,7 +36,8 @@ std::optional<ProcPath> parse(std::string_view path) {
   Scanner s(path);
   if (!s.literal("/proc/")) return std::nullopt;
   auto pid = s.number();
-  if (!pid || *pid == 0 || *pid > INT32_MAX || (!s.done() && s.rest()[0] != '/')) return std::nullopt;
+  if (!pid || *pid == 0 || *pid > INT32_MAX) return std::nullopt;
+  if (!s.done() && s.rest()[0] != '/' && s.rest() != kDeleted) return std::nullopt;
   return ProcPath{static_cast<int32_t>(*pid), std::string(s.rest())};
 }
 

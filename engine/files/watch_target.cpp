@@ -145,6 +145,8 @@ std::string restore_watch_target(const pb::fh_entry& target, uint32_t sdev, uint
                      sdev >> 20, sdev & 0xfffff));
 }
 
+bool watch_follows(const std::string& path) { return path.starts_with("/proc/self/fd/"); }
+
 std::optional<std::string> mount_point(HostPid pid, int mnt_id) {
   for (const procfs::MountInfo& m : mounts_of(std::to_string(pid.value)))
     if (m.id == mnt_id) return m.mountpoint;

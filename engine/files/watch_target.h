@@ -21,6 +21,10 @@ pb::fh_entry dump_watch_target(const OpenFile& watcher, uint32_t sdev, uint64_t 
 std::string restore_watch_target(const pb::fh_entry& target, uint32_t sdev, uint64_t ino, const std::string& object,
                                  NamedFiles& files, RestoreContext& ctx, UniqueFd& keep);
 
+/// Whether that path is a link of /proc/self/fd, to be followed; any other one is of the inode itself, be that a
+/// symbolic link.
+bool watch_follows(const std::string& path);
+
 /// Mount point of a mount id of that task; nothing when it has none such.
 std::optional<std::string> mount_point(HostPid pid, int mnt_id);
 

@@ -1,7 +1,6 @@
 #include "engine/restore/restore_files.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/descriptors/table.h"
 #include "engine/memory/memory_object.h"
 #include "pagemap.pb.h"
 
@@ -36,10 +36,7 @@ Kind& RestoreFiles::kind_of(const pb::file_entry& entry) const {
 }
 
 void RestoreFiles::open_all() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  raise_descriptor_limit();
   for (const auto* e : entries_) open_once(*e);
   for (auto& kind : kinds_) kind->finish_restore(*this);
   // held by nobody afterwards, so that the inherited table really has it free

@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -44,6 +47,34 @@ size_t zero_tail(const std::vector<std::byte>& page) {
   while (n < page.size() && page[page.size() - 1 - n] == std::byte{0}) n++;
   return n;
 }
+
+}  // namespace
+
+namespace {
+
+/// A socketpair takes two descriptor numbers. In a task whose table is full up to its limit that limit is higher by two
+/// as long as this lives; where that is not allowed the call fails. /proc/PID/fd tells the count since Linux 6.2.
+class RoomForSockets {
+ public:
+  explicit RoomForSockets(HostPid pid) : pid_(pid) {
+    struct stat table {};
+    if (::stat(format("/proc/%d/fd", pid.value).c_str(), &table) != 0) return;
+    if (::prlimit(pid.value, RLIMIT_NOFILE, nullptr, &own_) != 0) return;
+    if (static_cast<rlim_t>(table.st_size) + 2 <= own_.rlim_cur) return;
+    const rlimit more{own_.rlim_cur + 2, std::max(own_.rlim_cur + 2, own_.rlim_max)};
+    raised_ = ::prlimit(pid.value, RLIMIT_NOFILE, &more, nullptr) == 0;
+  }
+  ~RoomForSockets() {
+    if (raised_ && ::prlimit(pid_.value, RLIMIT_NOFILE, &own_, nullptr) != 0)
+      log.error("pid %d: its RLIMIT_NOFILE stays higher by two: %m", pid_.value);
+  }
+  RoomForSockets(const RoomForSockets&) = delete;
+
+ private:
+  HostPid pid_;
+  rlimit own_{};
+  bool raised_ = false;
+};
 
 }  // namespace
 
@@ -127,6 +158,8 @@ void BorrowedTask::bootstrap(size_t data_size) {
   th.diverted = true;
   tracee.set_signal_mask(~0ull);
   for (int call = 0; call < arch::kBorrowCalls; call++) {
+    std::optional<RoomForSockets> room;
+    if (call == 3) room.emplace(task_.handle());
     tracee.step_to_syscall_stop();
     tracee.step_to_syscall_stop();
     long result = arch::syscall_result(tracee.registers());
