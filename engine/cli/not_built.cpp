@@ -36,10 +36,6 @@ constexpr Row options_not_built[] = {
     {"enable-fs", "DR"},
     {"mntns-compat-mode", "R"},
     {"allow-uprobes", "DR"},
-    {"join-ns", "R"},
-    {"empty-ns", "DR"},
-    {"veth-pair", "R"},
-    {"weak-sysctls", "R"},
     {"lsm-mount-context", "R"},
     {"unprivileged", "DR"},
 };

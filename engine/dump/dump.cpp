@@ -29,6 +29,7 @@
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/ipc_namespace.h"
+#include "engine/namespaces/net_namespace.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
 #include "engine/namespaces/uts_namespace.h"
@@ -222,6 +223,8 @@ class Dump {
 
   void read_files() {
     PhaseTimer timer(log, "open files");
+    // names and numbers of network devices are those of the tree's namespace
+    InNamespace there(own_namespace(CLONE_NEWNET), "net");
     add_tables();
     files_->dump_all();
     for (LiveTask& t : live_) write_fs(t);
@@ -390,6 +393,11 @@ class Dump {
     if (UniqueFd ipc = own_namespace(CLONE_NEWIPC)) {
       InNamespace there(ipc, "ipc");
       dump_ipc_namespace(images_, ids.ipc_ns_id());
+    }
+    if (UniqueFd net = own_namespace(CLONE_NEWNET)) {
+      std::string key = external_namespace_key(options_.files.external, net, "net");
+      InNamespace there(net, "net");
+      dump_net_namespace(images_, ids.net_ns_id(), key, options_.empty_netns);
     }
   }
 

@@ -35,6 +35,7 @@ enum class Img {
   sk_ext,    // ours (nsr-sk), optional on read
   mm_ext,    // ours (nsr-mm-<pid>), optional on read
   file_ext,  // ours (nsr-files), optional on read
+  net_ext,   // ours (nsr-net-<namespace>), optional on read
   // legacy, read only
   reg_files, ext_files, ns_files, eventfd, eventpoll, eventpoll_tfd, signalfd, inotify, inotify_wd, fanotify,
   fanotify_mark, pipes, fifo, unixsk, inetsk, packetsk, netlinksk, tty_files, tunfile, timerfd, bpfmap_file, vmas,

@@ -85,4 +85,15 @@ bool NamespaceIds::own(uint32_t clone_flag) const {
   return kind && tree_.at(clone_flag).second != engine_id(*kind);
 }
 
+std::string external_namespace_key(const std::vector<std::string>& external, const UniqueFd& namespace_fd,
+                                   const char* kind) {
+  struct stat st {};
+  if (::fstat(namespace_fd.get(), &st)) return {};
+  std::string prefix = format("%s[%lu]:", kind, static_cast<unsigned long>(st.st_ino));
+  std::string key;
+  for (const std::string& text : external)
+    if (text.starts_with(prefix)) key = text.substr(prefix.size());
+  return key;
+}
+
 }  // namespace nsr

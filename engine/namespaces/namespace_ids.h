@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core.pb.h"
 #include "engine/base/ids.h"
+#include "engine/base/unique_fd.h"
 #include "engine/images/namespace_kinds.h"
 
 namespace nsr {
@@ -35,5 +37,9 @@ class NamespaceIds {
  private:
   std::map<uint32_t, std::pair<uint64_t, uint32_t>> tree_;  ///< by clone flag: inode and id of what the root lives in
 };
+
+/// The key that --external KIND[INODE]:KEY gives a namespace; empty when none does.
+std::string external_namespace_key(const std::vector<std::string>& external, const UniqueFd& namespace_fd,
+                                   const char* kind);
 
 }  // namespace nsr

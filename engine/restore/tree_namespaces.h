@@ -2,9 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/images/image_dir.h"
+#include "engine/images/namespace_kinds.h"
+#include "engine/namespaces/net_namespace.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/options.h"
 #include "pidns/in_namespace.h"
@@ -16,8 +19,8 @@ namespace nsr {
 /// them.
 class TreeNamespaces {
  public:
-  /// What is made: where the images' root task has another id than inventory.root_ids. Throws Error(unsupported) for a
-  /// kind that cannot be made.
+  /// What is made: where the images' root task has another id than inventory.root_ids, unless it is given (--join-ns,
+  /// --inherit-fd). Throws Error(unsupported) for a kind that cannot be made.
   TreeNamespaces(const ImageDir& images, const ImageSet& set, const RestoreOptions& options);
   ~TreeNamespaces() { leave(); }
   TreeNamespaces(const TreeNamespaces&) = delete;
@@ -33,12 +36,15 @@ class TreeNamespaces {
   void leave() noexcept;
 
  private:
-  void fill();
+  void find_given();
+  void fill(const NetFill& net);
   uint32_t flags_ = 0;  ///< clone(2)
   bool root_is_init_ = false, mounts_proc_ = false;
   const ImageDir& images_;
+  const RestoreOptions& options_;
   const pb::task_kobj_ids_entry& ids_;
-  std::vector<UniqueFd> home_;  ///< namespaces of the engine to go back to
+  std::vector<std::pair<const NamespaceKind*, UniqueFd>> given_;  ///< entered, not made
+  std::vector<UniqueFd> home_;                                    ///< namespaces of the engine to go back to
   std::optional<InMountNamespace> mounts_home_;
 };
 

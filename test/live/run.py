@@ -7,7 +7,7 @@ Flavours
   leave   ns-engine dump --leave-running; the victim goes on and must not have noticed
   host    dump, then ns-engine restore -d
   ns      dump, occupy all ids of the tree on the host, then ns-restore -d
-  own     the victim is pid 1 of pid, mount, IPC and UTS namespaces of its own: dump, then ns-engine restore -d
+  own     the victim is pid 1 of pid, mount, IPC, UTS and network namespaces of its own: dump, then ns-engine restore -d
   ownns   the same, restored by ns-restore -d
   ownleave, ownnone  such a victim in the flavours leave and none
   stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
@@ -67,7 +67,7 @@ class Directives:
                     self.terminal = True
 
 
-OWN = "pmiu"
+OWN = "pmiun"
 
 
 def run(runner, flavour, rounds):

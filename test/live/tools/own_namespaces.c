@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
   MUST(null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1);
   close(out[1]);
   MUST(dup2(null, 2) == 2);
-  close(null);
+  close_range(3, ~0u, 0);
   execv(argv[2], argv + 2);
   _exit(98);
 }
