@@ -1,5 +1,6 @@
 // The one table that names all kinds of open files, in the order in which they are asked.
 #include "engine/descriptors/kind.h"
+#include "engine/files/io_uring.h"
 #include "engine/files/kinds.h"
 #include "engine/sockets/kinds.h"
 
@@ -22,6 +23,7 @@ std::vector<std::unique_ptr<Kind>> make_kinds() {
   add(make_memfd_kind());
   add(make_pidfd_kind());
   add(make_bpf_map_kind());
+  add(make_io_uring_kind());
   add(make_tun_kind());
   add(make_namespace_kind());
   add(make_mqueue_kind());

@@ -17,7 +17,7 @@ constexpr long kNrRestartSyscall = 219;
 
 /// Calls that the kernel ends with EINTR on any interruption, even without a signal, and that have done nothing by then
 /// (signal(7)): epoll, System V semaphores, sigtimedwait, asynchronous I/O, sockets with SO_RCVTIMEO or SO_SNDTIMEO.
-constexpr std::array<long, 23> kNoticing = {SYS_epoll_wait,
+constexpr std::array<long, 24> kNoticing = {SYS_epoll_wait,
                                             SYS_epoll_pwait,
                                             441 /* epoll_pwait2 */,
                                             SYS_rt_sigtimedwait,
@@ -25,6 +25,7 @@ constexpr std::array<long, 23> kNoticing = {SYS_epoll_wait,
                                             SYS_semtimedop,
                                             SYS_io_getevents,
                                             333 /* io_pgetevents */,
+                                            SYS_io_uring_enter /* with nothing handed over */,
                                             SYS_read,
                                             SYS_readv,
                                             SYS_write,

@@ -25,6 +25,7 @@
 #include "engine/images/stats_text.h"
 #include "engine/memory/cow_pages.h"
 #include "engine/memory/page_store.h"
+#include "engine/memory/pagemap_links.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
@@ -70,6 +71,7 @@ struct LiveTask {
   std::vector<PageStore::TaskRange> pages;
   HostPid handle() const { return frozen->handle(); }
   PageRange borrowed_area() const { return {borrowed->area_start(), borrowed->area_end()}; }
+  PageRanges in_parent;  ///< those of pages that its parent task has too
 };
 
 /// The phases of a dump, in order. Members are destroyed in the reverse order: borrowed tasks are given back before the
@@ -91,6 +93,7 @@ class Dump {
       }
     };
     images_.begin_dump();
+    unlink_pagemaps(images_);
     freeze();
     attempt([&] { describe(); });
     for (LiveTask& t : live_) attempt([&] { read_state_of(t); });
@@ -116,6 +119,7 @@ class Dump {
         (this->*phase)();
       }
     } catch (...) {
+      unlink_pagemaps(images_);
       images_.discard();
       throw;
     }
@@ -270,9 +274,23 @@ class Dump {
     find_shared_pages();
     segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
     auto scanned = Clock::now();
-    for (LiveTask& t : live_) pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shares_pages(t));
+    write_pages();
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
+  }
+
+  void write_pages() {
+    std::vector<StoredPagemap> stored;
+    std::map<HostPid, int> index;
+    for (LiveTask& t : live_) {
+      StoredPagemap& s = stored.emplace_back();
+      s.pid = t.frozen->ns_pid;
+      if (auto parent = index.find(t.frozen->parent); parent != index.end()) s.parent = parent->second;
+      s.leans = !t.in_parent.empty();
+      s.pages_id = pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shares_pages(t), t.in_parent);
+      index[t.frozen->pid] = static_cast<int>(stored.size()) - 1;
+    }
+    link_pagemaps(images_, stored);
   }
 
   /// Pages that children share with their parents since fork.
@@ -295,6 +313,7 @@ class Dump {
       auto found = cow.shared(t.handle(), pages[t.handle()], parent->second, pages[parent->second]);
       if (!found) t.mm_ext.clear_cow_known();
       shared[t.handle()] = found.value_or(PageRanges());
+      t.in_parent = shared[t.handle()];
     }
     std::map<HostPid, PageRanges> more;
     for (LiveTask& t : live_)

@@ -16,7 +16,6 @@ struct Reason {
 
 constexpr Reason kReasons[] = {
     {"[perf_event]", "a performance counter", "its count and configuration cannot be read back from the kernel"},
-    {"[io_uring]", "an io_uring", "its queues live in the kernel and requests may be under way"},
     {"[userfaultfd]", "a userfaultfd", "another task's faults may be waiting in it"},
     {"bpf-prog", "a BPF program", "its verified code cannot be loaded again as it was"},
     {"bpf_link", "a BPF link", "what it is attached to is state of this host"},

@@ -4,7 +4,6 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,11 +11,13 @@
 #include <atomic>
 #include <cerrno>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
 
 #include "engine/base/error.h"
 #include "engine/base/unique_fd.h"
+#include "engine/memory/mapped_image.h"
 
 namespace nsr {
 namespace {
@@ -45,32 +46,20 @@ class Target {
         throw_errno(Failure::environment, object_of(job.pid),
                     format("UFFDIO_REGISTER of %llx failed", static_cast<unsigned long long>(r.start)), errno);
     }
-    struct stat st {};
-    if (::fstat(job.pages_fd, &st))
-      throw_errno(Failure::image, object_of(job.pid), "its pages image cannot be looked at", errno);
-    size_ = static_cast<uint64_t>(st.st_size);
-    if (size_ == 0) return;
-    void* at = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, job.pages_fd, 0);
-    if (at == MAP_FAILED)
-      throw_errno(Failure::environment, object_of(job.pid), "mapping its pages image failed", errno);
-    image_ = static_cast<std::byte*>(at);
   }
-  ~Target() {
-    if (image_) ::munmap(image_, size_);
-  }
-  Target(Target&& o) noexcept
-      : job_(o.job_), uffd_(std::move(o.uffd_)), image_(std::exchange(o.image_, nullptr)), size_(o.size_) {}
+  Target(Target&& o) noexcept = default;
 
-  void push(const PageLoad& l) const {
-    if (l.file_offset + l.bytes > size_)
+  void push(const PageLoad& l, const MappedImage& image) const {
+    std::byte* from = image.at(l.file_offset, l.bytes);
+    if (!from)
       throw Error(Failure::image, object_of(job_.pid), "its pages image is shorter than its pagemap says",
                   "the pages image is truncated: dump the tree again");
     // a source that is not there would be copied the slow way, page by page
-    ::madvise(image_ + l.file_offset, l.bytes, kMadvPopulateRead);
+    ::madvise(from, l.bytes, kMadvPopulateRead);
     for (uint64_t done = 0; done < l.bytes;) {
       uffdio_copy c{};
       c.dst = l.vaddr + done;
-      c.src = reinterpret_cast<uint64_t>(image_) + l.file_offset + done;
+      c.src = reinterpret_cast<uint64_t>(from) + done;
       c.len = l.bytes - done;
       int r = ::ioctl(uffd_.get(), UFFDIO_COPY, &c);
       if (c.copy > 0) done += static_cast<uint64_t>(c.copy);
@@ -91,13 +80,12 @@ class Target {
  private:
   const PushJob& job_;
   UniqueFd uffd_;
-  std::byte* image_ = nullptr;
-  uint64_t size_ = 0;
 };
 
 struct Chunk {
   size_t target;
   PageLoad load;
+  const MappedImage* image;
 };
 
 void run_all(const std::vector<Target>& targets, const std::vector<Chunk>& chunks) {
@@ -106,7 +94,8 @@ void run_all(const std::vector<Target>& targets, const std::vector<Chunk>& chunk
   std::mutex mutex;
   auto work = [&] {
     try {
-      for (size_t i; (i = next.fetch_add(1)) < chunks.size();) targets[chunks[i].target].push(chunks[i].load);
+      for (size_t i; (i = next.fetch_add(1)) < chunks.size();)
+        targets[chunks[i].target].push(chunks[i].load, *chunks[i].image);
     } catch (...) {
       std::lock_guard lock(mutex);
       failure = std::current_exception();
@@ -131,11 +120,15 @@ bool can_push_pages() {
 void push_pages(const std::vector<PushJob>& jobs) {
   std::vector<Target> targets;
   std::vector<Chunk> chunks;
+  std::map<int, MappedImage> images;
   for (const PushJob& job : jobs) {
     targets.emplace_back(job);
-    for (const PageLoad& l : job.loads)
+    for (const PageLoad& l : job.loads) {
+      const MappedImage& image = images.try_emplace(l.fd, l.fd).first->second;
       for (uint64_t at = 0; at < l.bytes; at += kChunk)
-        chunks.push_back({targets.size() - 1, {l.vaddr + at, std::min(kChunk, l.bytes - at), l.file_offset + at}});
+        chunks.push_back(
+            {targets.size() - 1, {l.vaddr + at, std::min(kChunk, l.bytes - at), l.file_offset + at, l.fd}, &image});
+    }
   }
   run_all(targets, chunks);
   for (const Target& t : targets) t.finish();

@@ -13,7 +13,6 @@ namespace nsr {
 struct PushJob {
   HostPid pid;
   int uffd = -1;
-  int pages_fd = -1;            ///< the engine's descriptor of the pages image
   PageRanges mappings;          ///< whole VMAs that hold the pages
   std::vector<PageLoad> loads;  ///< pages must be absent
 };

@@ -27,7 +27,7 @@ namespace {
 const Logger log("pages");
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kChunk = 1 << 20;  // 256 pages: never more than 256 pieces
-constexpr uint32_t kPresent = 4, kLazy = 2;
+constexpr uint32_t kPresent = 4, kLazy = 2, kParent = 1;
 
 pb::pagemap_entry entry_of(uint64_t vaddr, uint64_t n, uint32_t flags) {
   pb::pagemap_entry e;
@@ -153,20 +153,30 @@ class PagesFile {
 
 }  // namespace
 
-void PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow) {
+uint32_t PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow,
+                               const PageRanges& in_parent) {
   uint32_t id = next_pages_id_++;
   ImageWriter map = start_pagemap(images_, Img::pagemap, static_cast<uint64_t>(nspid.value), id);
   PagesFile pages(images_, id);
   uint64_t total = 0;
-  for (const TaskRange& r : ranges) {
-    uint64_t n = (r.range.end - r.range.start) / kPage;
-    map.write(entry_of(r.range.start, n, kPresent | (r.lazy ? kLazy : 0)));
-    total += n;
-  }
-  pages.write_task(pid, ranges, cow);
+  std::vector<TaskRange> own;
+  size_t k = 0;
+  for (const TaskRange& r : ranges)
+    for (uint64_t at = r.range.start; at < r.range.end;) {
+      while (k < in_parent.size() && in_parent[k].end <= at) k++;
+      bool elsewhere = k < in_parent.size() && in_parent[k].start <= at;
+      uint64_t end = k == in_parent.size() ? r.range.end : elsewhere ? in_parent[k].end : in_parent[k].start;
+      end = std::min(end, r.range.end);
+      map.write(entry_of(at, (end - at) / kPage, elsewhere ? kParent : kPresent | (r.lazy ? kLazy : 0)));
+      if (!elsewhere) own.push_back({{at, end}, r.lazy, r.private_memory});
+      if (!elsewhere) total += (end - at) / kPage;
+      at = end;
+    }
+  pages.write_task(pid, own, cow);
   map.finish();
   counts_.written += total;
-  log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), ranges.size());
+  log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), own.size());
+  return id;
 }
 
 uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,

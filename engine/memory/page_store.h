@@ -26,8 +26,10 @@ class PageStore {
     bool lazy;
     bool private_memory = true;  ///< false for the vDSO
   };
-  /// cow: the task shares pages with others of the tree since fork, which must stay so.
-  void write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow);
+  /// cow: the task shares pages with others of the tree since fork, which must stay so. in_parent: those of its pages
+  /// that stand in the image of its parent task (engine/memory/pagemap_links.h). Returns the number of the pages image.
+  uint32_t write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow,
+                      const PageRanges& in_parent);
   /// Data of a file-like memory object, holes left out; shmid numbers the image.
   void write_shared(uint64_t shmid, int fd, uint64_t length);
   PageCounts& counts() { return counts_; }

@@ -12,8 +12,8 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/memory/aio_ring.h"
 #include "engine/procfs/reader.h"
-#include "engine/trace/tracee.h"
 #include "pidns/in_namespace.h"
 
 #ifndef MAP_DROPPABLE
@@ -33,6 +33,8 @@ constexpr std::pair<VmFlag, int> kAdvice[] = {
     {VmFlag::dd, MADV_DONTDUMP},   {VmFlag::mg, MADV_MERGEABLE},  {VmFlag::hg, MADV_HUGEPAGE},
     {VmFlag::nh, MADV_NOHUGEPAGE}, {VmFlag::wf, MADV_WIPEONFORK},
 };
+
+constexpr std::string_view kIoUring = "anon_inode:[io_uring]";
 
 class Collector {
  public:
@@ -61,6 +63,7 @@ class Collector {
     x.set_start(s.vma.start);
     x.set_flags(s.flags);
     auto kind = procfs::naming(s.vma);
+    if (s.vma.name == kIoUring) x.set_placed_by_kernel(true);
     if (kind == VmaNaming::sysv_shm) x.set_segment(segment_size(s));
     if (kind == VmaNaming::anon || kind == VmaNaming::anon_shmem) x.set_name(std::string(procfs::given_name(s.vma)));
     // an execute-only mapping gets its key from the kernel
@@ -87,6 +90,7 @@ class Collector {
       default:
         break;
     }
+    if (s.vma.name == kIoUring) return classify_ring(s, e);
     if (s.has(VmFlag::pf) || s.has(VmFlag::io)) refuse(s, "it maps a device's memory");
     if (s.has(VmFlag::um) || s.has(VmFlag::uw) || s.has(VmFlag::ui))
       refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept",
@@ -115,7 +119,7 @@ class Collector {
     }
     if (s.vma.name.starts_with("/[aio]")) {
       flags |= MAP_ANONYMOUS;
-      list.aios.push_back(ring(s));
+      add_aio_ring(s, list);
       return kVmaRegular | kVmaAioRing;
     }
     return classify_file(s, e);
@@ -134,6 +138,18 @@ class Collector {
     return status;
   }
 
+  /// The mapping of an io_uring is known by its inode, which is that of a descriptor (Linux 5.17).
+  uint32_t classify_ring(const SmapsEntry& s, pb::vma_entry& e) {
+    for (const OpenFile& f : ctx_.all_open_files()) {
+      if (f.st.st_ino != s.vma.inode || f.link != kIoUring) continue;
+      e.set_pgoff(s.vma.offset);
+      e.set_fdflags(O_RDWR);
+      e.set_shmid(ctx_.file_id_of(f));
+      return kVmaRegular | kVmaFileShared;
+    }
+    refuse(s, "it is the memory of an io_uring that no task of the tree has open");
+  }
+
   uint64_t segment_size(const SmapsEntry& s) const {
     InNamespace there(open_namespace(std::to_string(pid_.value), "ipc"), "ipc");
     shmid_ds ds{};
@@ -142,23 +158,11 @@ class Collector {
     return ds.shm_segsz;
   }
 
-  /// io_setup(2): the mapping is the ring, its address the context's id.
-  pb::aio_ring_entry ring(const SmapsEntry& s) {
-    constexpr uint32_t kMagic = 0xa10a10a1, kEventSize = 32;
-    struct {
-      uint32_t id, nr, head, tail, magic;
-    } head{};
-    if (!try_read_memory(pid_, RemoteAddr(s.vma.start), &head, sizeof head) || head.magic != kMagic || head.nr == 0)
-      refuse(s, "it is an AIO ring that cannot be read");
-    if (head.head % head.nr != head.tail % head.nr)
-      refuse(s, "its AIO ring holds completed requests that it has not taken yet",
-             "dump it again when it has, some moments later");
-    pb::aio_ring_entry e;
-    e.set_id(s.vma.start);
-    // io_setup(n) makes room for 2n + 2 events and rounds up to pages: this n gives as many pages again
-    e.set_nr_req(static_cast<uint32_t>((s.vma.length() / kEventSize - 3) / 2));
-    e.set_ring_len(static_cast<uint32_t>(s.vma.length()));
-    return e;
+  void add_aio_ring(const SmapsEntry& s, VmaList& list) {
+    auto ring = read_aio_ring(pid_, s.vma.start, s.vma.length());
+    if (!ring) refuse(s, "it is an AIO ring that cannot be read");
+    list.aios.push_back(ring->entry);
+    *list.ext.add_aios() = ring->content;
   }
 
   uint32_t file_id(const SmapsEntry& s, bool writable) {

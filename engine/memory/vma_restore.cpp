@@ -13,6 +13,8 @@
 #include "arch/arch.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/memory/aio_ring.h"
+#include "engine/memory/placed_mappings.h"
 #include "engine/memory/vma.h"
 #include "engine/procfs/smaps.h"
 
@@ -151,6 +153,8 @@ AddressSpace::AddressSpace(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, 
   huge_ = intersect(intersect(ranges_of(ext.huge()), thp), pages_);
 }
 
+bool AddressSpace::is_ring(const Vma& v) { return v.ext && v.ext->placed_by_kernel(); }
+
 bool AddressSpace::mergeable(const Vma& a, const Vma& b) const {
   const pb::vma_entry &x = *a.entry, &y = *b.entry;
   constexpr uint32_t kNames = kVmaStack | kVmaHeap;
@@ -204,14 +208,14 @@ void AddressSpace::be_born_from(const AddressSpace& base, const PageRanges& shar
 
 PageRanges AddressSpace::at_fork() const { return unite(unite(kept_, early_), for_children_); }
 
-void AddressSpace::load_for_children(const PageRanges& wanted, const AddressSpace& source, int pages_fd) {
+void AddressSpace::load_for_children(const PageRanges& wanted, const AddressSpace& source) {
   PageRanges writable;
   for (const Vma& v : vmas_)
     if (v.loading_prot & PROT_WRITE) writable.push_back({v.entry->start(), v.entry->end()});
   PageRanges pages = intersect(subtract(wanted, kept_), writable);
   refused_ = unite(refused_, subtract(wanted, pages));
   if (pages.empty()) return;
-  foreign_.push_back({pages, &source, pages_fd});
+  foreign_.push_back({pages, &source});
   for_children_ = unite(for_children_, pages);
 }
 
@@ -258,12 +262,26 @@ void AddressSpace::emit_inherited(Program& p) const {
     if (v.inherited) p.call(SYS_mprotect, v.entry->start(), length(*v.entry), v.loading_prot);
 }
 
-void AddressSpace::emit_map(const std::function<int(uint32_t)>& fd_of, Program& p) const {
+void AddressSpace::emit_map(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {
+  Program& p = out.calls;
   if (base_) emit_inherited(p);
   emit_vdso(p);
+  emit_rings(fd_of, area, out);
   emit_sysv(p);
   for (const Vma& v : vmas_)
-    if (!v.inherited && !(v.entry->status() & (kVmaSysvIpc | kVmaAioRing))) emit_mmap(v, fd_of, p);
+    if (!v.inherited && !is_ring(v) && !(v.entry->status() & (kVmaSysvIpc | kVmaAioRing))) emit_mmap(v, fd_of, p);
+}
+
+void AddressSpace::emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {
+  PageRanges taken = unite(vdso_of(mm_), {area});
+  std::vector<PlacedMapping> rings;
+  for (const Vma& v : vmas_) {
+    const pb::vma_entry& e = *v.entry;
+    if (v.inherited) taken = unite(taken, {{e.start(), e.end()}});
+    if (is_ring(v))
+      rings.push_back({{e.start(), e.end()}, e.prot(), e.flags(), fd_of(static_cast<uint32_t>(e.shmid())), e.pgoff()});
+  }
+  emit_placed(rings, taken, out);
 }
 
 void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const {
@@ -324,7 +342,7 @@ std::vector<PageLoad> AddressSpace::cut_loads(const PageRanges& which) const {
     while (k < which.size() && which[k].end <= l.vaddr) k++;
     for (size_t i = k; i < which.size() && which[i].start < l.vaddr + l.bytes; i++) {
       uint64_t start = std::max(which[i].start, l.vaddr), end = std::min(which[i].end, l.vaddr + l.bytes);
-      out.push_back({start, end - start, l.file_offset + (start - l.vaddr)});
+      out.push_back({start, end - start, l.file_offset + (start - l.vaddr), l.fd});
     }
   }
   return out;
@@ -352,13 +370,13 @@ PageRanges AddressSpace::pushed_mappings() const {
   return out;
 }
 
-void AddressSpace::load(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const {
+void AddressSpace::load(const PageRanges& which, TaskProgram& out, Arena& arena) const {
   std::vector<iovec> iov;
   uint64_t first = 0, bytes = 0;
+  int fd = -1;
   auto flush = [&] {
     if (iov.empty()) return;
-    auto at =
-        out.calls.call(SYS_preadv, pages_fd, arena.put(iov.data(), iov.size() * sizeof(iovec)), iov.size(), first, 0);
+    auto at = out.calls.call(SYS_preadv, fd, arena.put(iov.data(), iov.size() * sizeof(iovec)), iov.size(), first, 0);
     out.calls.note("read its pages");
     out.expect(at, static_cast<int64_t>(bytes));
     iov.clear();
@@ -366,8 +384,9 @@ void AddressSpace::load(const PageRanges& which, int pages_fd, TaskProgram& out,
   };
   for (const PageLoad& l : cut_loads(which)) {
     // one call reads what is contiguous in the image
-    if (iov.size() == kMaxIov || bytes >= kMaxRead || (!iov.empty() && l.file_offset != first + bytes)) flush();
-    if (iov.empty()) first = l.file_offset;
+    if (iov.size() == kMaxIov || bytes >= kMaxRead || l.fd != fd || (!iov.empty() && l.file_offset != first + bytes))
+      flush();
+    if (iov.empty()) first = l.file_offset, fd = l.fd;
     iov.push_back({reinterpret_cast<void*>(l.vaddr), l.bytes});
     bytes += l.bytes;
   }
@@ -390,29 +409,29 @@ void AddressSpace::emit_huge(const PageRanges& ranges, Program& p) const {
   }
 }
 
-void AddressSpace::emit_early(int pages_fd, TaskProgram& out, Arena& arena) const {
-  emit_pages(early_, pages_fd, out, arena);
+void AddressSpace::emit_early(TaskProgram& out, Arena& arena) const {
+  emit_pages(early_, out, arena);
   if (foreign_.empty()) return;
   out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
-  for (const Foreign& f : foreign_) f.source->load(f.pages, f.pages_fd, out, arena);
+  for (const Foreign& f : foreign_) f.source->load(f.pages, out, arena);
   out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 
-void AddressSpace::emit_late(int pages_fd, TaskProgram& out, Arena& arena) const {
+void AddressSpace::emit_late(TaskProgram& out, Arena& arena) const {
   for (const PageRange& r : for_children_) out.calls.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
-  emit_pages(subtract(subtract(subtract(pages_, kept_), early_), pushed_), pages_fd, out, arena);
+  emit_pages(subtract(subtract(subtract(pages_, kept_), early_), pushed_), out, arena);
 }
 
-void AddressSpace::emit_pages(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const {
+void AddressSpace::emit_pages(const PageRanges& which, TaskProgram& out, Arena& arena) const {
   PageRanges small = subtract(which, huge_), huge = intersect(which, huge_);
   // a range that was of small pages stays so, whatever the advice on its mapping
   if (!small.empty()) {
     out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    load(small, pages_fd, out, arena);
+    load(small, out, arena);
     out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
   }
   emit_huge(huge, out.calls);
-  load(huge, pages_fd, out, arena);
+  load(huge, out, arena);
 }
 
 void AddressSpace::emit_pkeys(Program& p) const {
@@ -432,14 +451,14 @@ void AddressSpace::emit_pkeys(Program& p) const {
     if (!used[k]) p.call(SYS_pkey_free, k);
 }
 
-void AddressSpace::emit_settle(Program& p, Arena& arena) const {
+void AddressSpace::emit_settle(NsPid task, int readable_fd, TaskProgram& out, Arena& arena) const {
+  Program& p = out.calls;
   emit_pkeys(p);
   for (const auto& a : mm_.aios()) {
-    auto setup = p.call(SYS_io_setup, a.nr_req(), 0);
-    p.note("make an AIO context");
-    auto place = p.call(SYS_mremap, 0, a.ring_len(), a.ring_len(), MREMAP_MAYMOVE | MREMAP_FIXED, a.id());
-    p.note("put its ring in place");
-    p.point(setup, 1, place, 0);
+    const pb::nsr_aio_ring* content = nullptr;
+    for (const auto& c : ext_.aios())
+      if (c.id() == a.id()) content = &c;
+    emit_aio_ring(a, content, task, readable_fd, out, arena);
   }
   for (const Vma& v : vmas_) {
     const pb::vma_entry& e = *v.entry;
@@ -509,9 +528,12 @@ size_t memory_arena_size(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, si
   for (const auto& x : ext.vmas()) names += x.name().size() + 16;
   size_t cuts =
       static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size() + ext.fork_pages_size());
+  size_t rings = 0;
+  for (const auto& a : mm.aios()) rings += aio_arena_size(a);
   // the area costs nothing where it is not used
   size_t records = 200 + 20 * vmas + advice + 8 * (page_loads + cuts);
-  return records * (sizeof(Record) + sizeof(iovec)) + names + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 + 4096;
+  return records * (sizeof(Record) + sizeof(iovec)) + names + rings + static_cast<size_t>(mm.mm_saved_auxv_size()) * 8 +
+         4096;
 }
 
 }  // namespace nsr

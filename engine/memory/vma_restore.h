@@ -15,6 +15,7 @@ namespace nsr {
 /// One read from a pages image into memory.
 struct PageLoad {
   uint64_t vaddr, bytes, file_offset;
+  int fd;  ///< the engine's descriptor of the pages image
 };
 
 /// The vDSO and its data pages as they lie in the engine, whose clones start with them there.
@@ -48,15 +49,17 @@ class AddressSpace {
 
   /// Pages that only children share: they are there while these are made, out of the image of one of them, and go
   /// again. To be called before load_early.
-  void load_for_children(const PageRanges& wanted, const AddressSpace& source, int pages_fd);
+  void load_for_children(const PageRanges& wanted, const AddressSpace& source);
 
   /// fd_of: the engine's descriptor of a file id as the task inherits it.
-  /// Throws Error(environment) when the vDSO in the image is of another layout than the kernel's.
-  void emit_map(const std::function<int(uint32_t)>& fd_of, Program& program) const;
-  void emit_early(int pages_fd, TaskProgram& out, Arena& arena) const;
-  void emit_late(int pages_fd, TaskProgram& out, Arena& arena) const;
+  /// area: where the programs lie. Throws Error(environment) when the vDSO in the image is of another layout than the
+  /// kernel's.
+  void emit_map(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const;
+  void emit_early(TaskProgram& out, Arena& arena) const;
+  void emit_late(TaskProgram& out, Arena& arena) const;
   /// Protections, advice, names, keys, guards, locks, AIO rings, seals.
-  void emit_settle(Program& program, Arena& arena) const;
+  /// readable_fd: a regular file with content, as the task inherits it.
+  void emit_settle(NsPid task, int readable_fd, TaskProgram& out, Arena& arena) const;
 
   const PageRanges& pages() const { return pages_; }
   const pb::mm_entry& mm() const { return mm_; }
@@ -72,18 +75,20 @@ class AddressSpace {
     bool touched = false;       ///< had memory, has no pages now
     bool apart = false;         ///< like its neighbour before it, yet not one mapping with it
   };
+  static bool is_ring(const Vma& v);
   bool mergeable(const Vma& a, const Vma& b) const;
   bool inheritable(const Vma& v, const AddressSpace& base) const;
   PageRanges at_fork() const;
   void emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const;
   void emit_apart(const Vma& v, Program& p) const;
+  void emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const;
   void emit_sysv(Program& p) const;
   void emit_vdso(Program& p) const;
   void emit_inherited(Program& p) const;
   void emit_huge(const PageRanges& ranges, Program& p) const;
-  void emit_pages(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
+  void emit_pages(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   std::vector<PageLoad> cut_loads(const PageRanges& which) const;
-  void load(const PageRanges& which, int pages_fd, TaskProgram& out, Arena& arena) const;
+  void load(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   void emit_pkeys(Program& p) const;
 
   const pb::mm_entry& mm_;
@@ -95,7 +100,6 @@ class AddressSpace {
   struct Foreign {
     PageRanges pages;
     const AddressSpace* source;
-    int pages_fd;
   };
   std::vector<Foreign> foreign_;
   PageRanges for_children_, refused_;  ///< all pages of foreign_; those that were wanted so and cannot be

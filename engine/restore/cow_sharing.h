@@ -16,15 +16,15 @@ class CowSharing {
   struct Counts {
     uint64_t compared = 0, shared = 0;
   };
-  /// pages_fd: descriptor of a task's pages image by task index.
-  CowSharing(const ImageSet& set, const std::map<int, int>& pages_fd);
+  /// pages_fd: descriptors of ImageSet::pages_files.
+  CowSharing(const ImageSet& set, const std::vector<int>& pages_fd);
   const PageRanges& shared(int task) const { return shared_[static_cast<size_t>(task)]; }
   /// Pages that a task had only while it forked, by the child (index) whose image has them.
   const std::map<int, PageRanges>& fork_pages(int task) const { return fork_pages_[static_cast<size_t>(task)]; }
   const Counts& counts() const { return counts_; }
 
  private:
-  PageRanges compare(const ImageTask& parent, int parent_fd, const ImageTask& child, int child_fd);
+  PageRanges compare(const ImageTask& parent, const ImageTask& child, const std::vector<int>& pages_fd);
   std::vector<PageRanges> shared_;
   std::vector<std::map<int, PageRanges>> fork_pages_;
   Counts counts_;

@@ -3,15 +3,15 @@
 #include <set>
 
 #include "engine/base/error.h"
+#include "engine/memory/aio_ring.h"
 #include "engine/process/seccomp.h"
-#include "pagemap.pb.h"
+#include "engine/restore/pagemap_reader.h"
 
 namespace nsr {
 namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kTaskSize = 0x7ffffffff000;
-constexpr uint32_t kPeParent = 1, kPePresent = 4;
 constexpr uint32_t kDead = 2;
 
 [[noreturn]] void bad(const std::string& object, const std::string& cause) {
@@ -56,6 +56,12 @@ void check_vmas(const ImageTask& t) {
   }
 }
 
+void check_aios(const ImageTask& t) {
+  for (const auto& a : t.mm.aios())
+    for (const auto& c : t.mm_ext.aios())
+      if (c.id() == a.id()) check_aio_ring(a, c, t.object());
+}
+
 /// The mapping that holds all of [start, end), perhaps several adjacent ones.
 bool covered(const pb::mm_entry& mm, uint64_t start, uint64_t end, int& hint) {
   while (hint < mm.vmas_size() && mm.vmas(hint).end() <= start) hint++;
@@ -67,32 +73,16 @@ bool covered(const pb::mm_entry& mm, uint64_t start, uint64_t end, int& hint) {
   return true;
 }
 
-void load_pages(const ImageDir& dir, ImageTask& t) {
-  ImageReader reader = dir.require(Img::pagemap, static_cast<uint64_t>(t.pid.value));
-  pb::pagemap_head head;
-  if (!reader.next(head)) bad(reader.name(), "it is empty");
-  t.pages_id = head.pages_id();
-  pb::pagemap_entry e;
-  uint64_t offset = 0, last = 0;
+void load_pages(PagemapReader& reader, ImageTask& t) {
+  t.pages = reader.read(t.pid);
   int hint = 0;
-  while (reader.next(e)) {
-    uint64_t n = e.has_nr_pages() ? e.nr_pages() : e.compat_nr_pages();
-    uint32_t flags = e.has_flags() ? e.flags() : (e.in_parent() ? kPeParent : kPePresent);
-    if (e.vaddr() % kPage || e.vaddr() < last || n > kTaskSize / kPage)
-      bad(reader.name(), format("entry at %llx is impossible", static_cast<unsigned long long>(e.vaddr())));
-    last = e.vaddr() + n * kPage;
-    if (flags & kPeParent)
-      throw Error(Failure::not_built, reader.name(),
-                  "it refers to a parent dump; incremental images are not supported yet");
-    if (!(flags & kPePresent)) continue;
-    if (!covered(t.mm, e.vaddr(), last, hint))
-      bad(reader.name(), format("pages at %llx lie outside every mapping", static_cast<unsigned long long>(e.vaddr())));
-    t.pages.push_back({e.vaddr(), n * kPage, offset});
-    offset += n * kPage;
-  }
+  for (const PageRun& r : t.pages)
+    if (!covered(t.mm, r.vaddr, r.vaddr + r.bytes, hint))
+      bad(image_name(Img::pagemap, static_cast<uint64_t>(t.pid.value)),
+          format("pages at %llx lie outside every mapping", static_cast<unsigned long long>(r.vaddr)));
 }
 
-ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
+ImageTask load_task(const ImageDir& dir, PagemapReader& pagemaps, const pb::pstree_entry& p) {
   ImageTask t;
   t.pid = NsPid(static_cast<int32_t>(p.pid()));
   t.ppid = NsPid(static_cast<int32_t>(p.ppid()));
@@ -127,9 +117,10 @@ ImageTask load_task(const ImageDir& dir, const pb::pstree_entry& p) {
   t.mm = dir.one<pb::mm_entry>(Img::mm, n);
   if (dir.has(Img::mm_ext, n)) t.mm_ext = dir.one<pb::nsr_mm_entry>(Img::mm_ext, n);
   check_vmas(t);
+  check_aios(t);
   t.fs = dir.one<pb::fs_entry>(Img::fs, n);
   t.table = dir.all<pb::fdinfo_entry>(Img::fdinfo, t.ids.files_id());
-  load_pages(dir, t);
+  load_pages(pagemaps, t);
   return t;
 }
 
@@ -212,7 +203,8 @@ std::unique_ptr<ImageSet> load_images(const ImageDir& dir) {
   auto pstree = dir.all<pb::pstree_entry>(Img::pstree);
   if (pstree.empty()) bad("pstree.img", "it is missing or empty");
   set->tasks.reserve(pstree.size());
-  for (const auto& p : pstree) set->tasks.push_back(load_task(dir, p));
+  PagemapReader pagemaps(dir, set->pages_files);
+  for (const auto& p : pstree) set->tasks.push_back(load_task(dir, pagemaps, p));
   for (auto& t : set->tasks)
     for (auto& th : t.threads) {
       for (const auto& e : t.ext.threads())

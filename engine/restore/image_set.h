@@ -24,6 +24,7 @@ namespace nsr {
 /// A run of pages of a task: where they go and where they stand in the pages image.
 struct PageRun {
   uint64_t vaddr = 0, bytes = 0, file_offset = 0;
+  size_t file = 0;  ///< in ImageSet::pages_files
 };
 
 /// Bytes of a task's memory that are other than in the images.
@@ -50,9 +51,8 @@ struct ImageTask {
   pb::nsr_task_entry ext;
   std::vector<SignalledTimer> signalled_timers;  ///< taken out of the cores
   std::vector<pb::fdinfo_entry> table;           ///< the task's descriptor table (shared tables: the same list)
-  uint32_t pages_id = 0;
-  std::vector<PageRun> pages;  ///< ascending
-  int parent = -1;             ///< index of the parent in ImageSet::tasks
+  std::vector<PageRun> pages;                    ///< ascending
+  int parent = -1;                               ///< index of the parent in ImageSet::tasks
   std::vector<size_t> children;
   const pb::task_core_entry& tc() const { return threads[0].core.tc(); }
   std::string object() const;  ///< "pid 4711"
@@ -63,7 +63,8 @@ struct ImageSet {
   std::vector<ImageTask> tasks;  ///< as in pstree.img: parents before children, root first
   std::vector<pb::file_entry> files;
   std::map<uint32_t, const pb::file_entry*> file_by_id;
-  pb::seccomp_entry seccomp;  ///< filters; empty when seccomp.img is missing
+  std::vector<std::string> pages_files;  ///< pages images, paths below the image directory; each file once
+  pb::seccomp_entry seccomp;             ///< filters; empty when seccomp.img is missing
 
   const ImageTask* find(NsPid pid) const;
 };

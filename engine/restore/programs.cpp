@@ -30,6 +30,7 @@ namespace nsr {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr size_t kRingOperands = 96 << 10;  // what is registered with an io_uring (engine/files/io_uring.cpp)
 constexpr uint64_t kTaskSize = 0x7ffffffff000;
 constexpr uint64_t kRseqSignature = 0x53053053;
 constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
@@ -44,7 +45,7 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 
 class Builder {
  public:
-  Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::map<int, int>& pages_fd,
+  Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::vector<int>& pages_fd,
           const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool mounts_proc)
       : mounts_proc_(mounts_proc),
         set_(set),
@@ -82,7 +83,7 @@ class Builder {
   std::unique_ptr<AddressSpace> space_of(const PlanNode& node) const {
     if (node.kind != PlanNode::Kind::task || node.shares(CLONE_VM)) return nullptr;
     std::vector<PageLoad> loads;
-    for (const PageRun& r : task(node).pages) loads.push_back({r.vaddr, r.bytes, r.file_offset});
+    for (const PageRun& r : task(node).pages) loads.push_back({r.vaddr, r.bytes, r.file_offset, pages_fd_[r.file]});
     return std::make_unique<AddressSpace>(task(node).mm, task(node).mm_ext, loads);
   }
 
@@ -110,7 +111,7 @@ class Builder {
       if (base) spaces_[n]->be_born_from(*base, of_parent ? cow_.shared(node.task) : PageRanges());
       for (const auto& [child, ranges] : cow_.fork_pages(node.task)) {
         size_t m = node_of(child);
-        spaces_[n]->load_for_children(ranges, *spaces_[m], pages_fd_of(plan_.nodes[m]));
+        spaces_[n]->load_for_children(ranges, *spaces_[m]);
       }
       PageRanges wanted = wanted_by_children(n, node.task);
       spaces_[n]->load_early(wanted);
@@ -136,10 +137,10 @@ class Builder {
     build_branches(n, p.calls);
     if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node), p.calls);
     if (has_space && !before_children) build_first_memory(n, p);
-    if (has_space) spaces_[n]->emit_late(pages_fd_of(node), p, arena_);
+    if (has_space) spaces_[n]->emit_late(p, arena_);
     if (has_space && !spaces_[n]->pushed().empty()) {
       out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-      out_[n].push = {HostPid(), -1, pages_fd_of(node), spaces_[n]->pushed_mappings(), spaces_[n]->pushed_loads()};
+      out_[n].push = {HostPid(), -1, spaces_[n]->pushed_mappings(), spaces_[n]->pushed_loads()};
       TaskProgram settle;
       build_memory(n, settle);
       out_[n].settle = stored(std::move(settle), arena_);
@@ -213,20 +214,16 @@ class Builder {
     return 0;
   }
 
-  int pages_fd_of(const PlanNode& node) const {
-    auto at = pages_fd_.find(node.task);
-    return at == pages_fd_.end() ? -1 : at->second;
-  }
-
   void build_first_memory(size_t n, TaskProgram& p) {
-    spaces_[n]->emit_map([&](uint32_t id) { return files_.fd_of(id); }, p.calls);
-    spaces_[n]->emit_early(pages_fd_of(plan_.nodes[n]), p, arena_);
+    uint64_t area = area_.start().value;
+    spaces_[n]->emit_map([&](uint32_t id) { return files_.fd_of(id); }, {area, area + area_.size()}, p);
+    spaces_[n]->emit_early(p, arena_);
   }
 
   void build_memory(size_t n, TaskProgram& p) {
     const ImageTask& t = task(plan_.nodes[n]);
     build_patches(t, p);
-    spaces_[n]->emit_settle(p.calls, arena_);
+    spaces_[n]->emit_settle(t.pid, files_.fd_of(t.mm.exe_file_id()), p, arena_);
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
   }
 
@@ -382,7 +379,7 @@ class Builder {
   const ImageSet& set_;
   const TreePlan& plan_;
   RestoreFiles& files_;
-  const std::map<int, int>& pages_fd_;
+  const std::vector<int>& pages_fd_;
   const SelfSettings& self_;
   SharedArea& area_;
   Arena& arena_;
@@ -469,11 +466,12 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
       n += thread_arena_size(th.core) + 512 +
            sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
   }
-  return n + n / 4 + set.files.size() * 1024 + SeccompEmitter::arena_size(set.seccomp);
+  for (const auto& f : set.files) n += f.type() == pb::EXT ? kRingOperands : 1024;
+  return n + n / 4 + SeccompEmitter::arena_size(set.seccomp);
 }
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, const CowSharing& cow,
+                                         const std::vector<int>& pages_fd, const CowSharing& cow,
                                          const SelfSettings& self, SharedArea& area, bool mounts_proc) {
   return Builder(set, plan, files, pages_fd, cow, self, area, mounts_proc).run();
 }

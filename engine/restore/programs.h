@@ -70,10 +70,10 @@ SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile);
 /// Bytes of arena that all programs need.
 size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
-/// Builds all programs. pages_fd: the engine's descriptor of a task's pages image, by task index. mounts_proc: the root
+/// Builds all programs. pages_fd: the engine's descriptors of ImageSet::pages_files. mounts_proc: the root
 /// mounts a /proc of its pid namespace first.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
-                                         const std::map<int, int>& pages_fd, const CowSharing& cow,
+                                         const std::vector<int>& pages_fd, const CowSharing& cow,
                                          const SelfSettings& self, SharedArea& area, bool mounts_proc);
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that

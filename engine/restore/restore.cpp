@@ -107,11 +107,12 @@ class Restore {
     HostVdso host = HostVdso::of_this_process();
     for (ImageTask& t : set_->tasks) {
       if (t.zombie) continue;
-      UniqueFd fd(::openat(images_.fd(), image_name(Img::pages, t.pages_id).c_str(), O_RDONLY | O_CLOEXEC));
       adapt_vdso(t, host, [&](uint64_t at, std::span<std::byte> to) {
-        for (const PageRun& r : t.pages)
-          if (fd && at >= r.vaddr && at + to.size() <= r.vaddr + r.bytes)
-            return pread_exact(fd.get(), to.data(), to.size(), static_cast<off_t>(r.file_offset + (at - r.vaddr)));
+        for (const PageRun& r : t.pages) {
+          if (at < r.vaddr || at + to.size() > r.vaddr + r.bytes) continue;
+          UniqueFd fd(::openat(images_.fd(), set_->pages_files[r.file].c_str(), O_RDONLY | O_CLOEXEC));
+          return fd && pread_exact(fd.get(), to.data(), to.size(), static_cast<off_t>(r.file_offset + (at - r.vaddr)));
+        }
         return false;
       });
     }
@@ -143,13 +144,10 @@ class Restore {
   }
 
   void open_pages() {
-    for (size_t i = 0; i < set_->tasks.size(); i++) {
-      const ImageTask& t = set_->tasks[i];
-      if (t.zombie || t.pages.empty()) continue;
-      std::string name = image_name(Img::pages, t.pages_id);
+    for (const std::string& name : set_->pages_files) {
       UniqueFd fd(::openat(images_.fd(), name.c_str(), O_RDONLY | O_CLOEXEC));
       if (!fd) throw_errno(Failure::image, "image " + name, "it cannot be opened", errno, "dump the tree again");
-      pages_fd_[static_cast<int>(i)] = files_->keep(std::move(fd));
+      pages_fd_.push_back(files_->keep(std::move(fd)));
     }
   }
 
@@ -365,7 +363,7 @@ class Restore {
   std::optional<TreeNamespaces> namespaces_;
   std::optional<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;
-  std::map<int, int> pages_fd_;
+  std::vector<int> pages_fd_;  ///< as ImageSet::pages_files
   HostPid root_;
   SelfSettings self_;
   CowSharing::Counts cow_pages_;

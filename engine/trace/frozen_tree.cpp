@@ -13,6 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/procfs/ids.h"
 #include "engine/procfs/reader.h"
+#include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
 
 namespace nsr {
@@ -24,6 +25,16 @@ constexpr long kPtraceOSuspendSeccomp = 1 << 21;
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD | kPtraceOSuspendSeccomp;
 
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
+
+/// Threads that the kernel makes in a process for its io_uring: they run no code of it, and an interruption would end
+/// the requests that they work on.
+bool is_worker(const procfs::ProcDir& dir, int tid) {
+  constexpr uint32_t kIoWorker = 0x10, kUserWorker = 0x4000;  // PF_IO_WORKER, PF_USER_WORKER (6.4)
+  auto name = dir.try_read(format("task/%d/comm", tid));
+  if (!name || !name->starts_with("iou-")) return false;
+  auto stat = dir.try_read(format("task/%d/stat", tid));
+  return stat && (procfs::parse_stat(*stat).flags & (kIoWorker | kUserWorker));
+}
 
 /// Seizes one thread; false when it is gone or a zombie. Without the right to suspend seccomp it is seized without.
 bool seize(HostPid tid) {
@@ -86,6 +97,7 @@ class Freezer {
     if (!tids && dirs_[i]->alive()) dirs_[i]->numbers("task");  // throws; who has ended is forgotten later
     for (int tid : tids.value_or(std::vector<int>())) {
       if (known_threads_.count(tid)) continue;
+      if (tid != tasks_[i].pid.value && is_worker(*dirs_[i], tid)) continue;
       if (!seize(HostPid(tid))) continue;
       known_threads_.insert(tid);
       FrozenThread th;

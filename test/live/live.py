@@ -229,7 +229,8 @@ class Runner:
             return
         with open(output, "wb") as out:
             try:
-                child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir, start_new_session=True)
+                child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir, start_new_session=True,
+                                         env=os.environ | self.directives.environment)
             except OSError as e:
                 raise Failed(f"{what}: {argv[0]}: {e.strerror}")
             try:

@@ -19,6 +19,7 @@ Directives, comment lines at the head of victims/NAME.c
   // flavours: A B ...  ctest runs only these (used by CMakeLists.txt)
   // lock: NAME          not at the same time as others with that name (used by CMakeLists.txt)
   // timeout: S         limit for each wait, seconds (default 20)
+  // environment: N=V    set for the engine; repeatable
   // ignore: REGEX      snapshot keys that may change; repeatable
   // leaders: any       not every process's leader waits with victim_wait()
   // refused: REGEX     what the reason of a refused dump must match
@@ -47,6 +48,7 @@ class Directives:
         patience = float(os.environ.get("NSR_PATIENCE", 1))  # all limits times this: for slow, emulated machines
         self.timeout = 20.0 * patience
         self.terminals = 0
+        self.environment = {}
         with open(source) as f:
             for line in f:
                 if not line.startswith("//"):
@@ -55,6 +57,8 @@ class Directives:
                 value = value.strip().replace("@SOURCE@", HERE)
                 if key in ("engine", "dump", "restore"):
                     setattr(self, key, getattr(self, key) + shlex.split(value))
+                elif key == "environment":
+                    self.environment |= dict([value.split("=", 1)])
                 elif key in ("rounds", "terminals"):
                     setattr(self, key, int(value))
                 elif key == "timeout":

@@ -54,9 +54,16 @@ def tree_of(root):
     return found
 
 
+def is_worker(path):
+    """A thread that the kernel made for an io_uring: PF_IO_WORKER or PF_USER_WORKER in its flags."""
+    fields = read(path + "/stat").rpartition(")")[2].split()
+    return len(fields) > 6 and int(fields[6]) & 0x4010 != 0
+
+
 def threads_of(pid):
+    """The program's own threads."""
     try:
-        return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
+        return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task") if not is_worker(f"/proc/{pid}/task/{t}"))
     except OSError:
         return []
 

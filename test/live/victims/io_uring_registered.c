@@ -1,0 +1,50 @@
+// What is registered with an io_uring: files with holes between them, buffers, an eventfd. All work afterwards.
+// ignore: fd \d+ info$
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "uring.h"
+
+int main(int argc, char** argv) {
+  victim_init(argc, argv);
+  struct uring r;
+  if (!uring_make(&r, 8, 0, 0)) victim_skip("no io_uring here");
+  int file = open("content", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
+      event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int ends[2];
+  MUST(file >= 0 && event >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  MUST(pwrite(file, "in the file", 11, 0) == 11);
+  int files[5] = {-1, file, -1, ends[0], ends[1]};
+  MUST(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_FILES, files, 5) == 0);
+  char *a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+       *b = aligned_alloc(4096, 4096);
+  struct iovec buffers[2] = {{a, 8192}, {b + 100, 1000}};
+  MUST(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, buffers, 2) == 0);
+  MUST(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_EVENTFD, &event, 1) == 0);
+  uring_exercise(&r, 20);
+  uint64_t count;
+  MUST(read(event, &count, 8) == 8);
+
+  victim_ready();
+
+  uint64_t data;
+  int result;
+  struct io_uring_sqe* s = uring_prepare(&r, IORING_OP_READ_FIXED, 1, a + 50, 11, 1);
+  s->flags = IOSQE_FIXED_FILE, s->buf_index = 0;
+  CHECK_EQ(uring_enter(&r, 1, 1), 1);
+  CHECK(uring_take(&r, &data, &result));
+  CHECK(result == 11 && memcmp(a + 50, "in the file", 11) == 0, "read of the registered file gave %d", result);
+  strcpy(b + 200, "through");
+  s = uring_prepare(&r, IORING_OP_WRITE_FIXED, 4, b + 200, 7, 2);
+  s->flags = IOSQE_FIXED_FILE, s->buf_index = 1;
+  CHECK_EQ(uring_enter(&r, 1, 1), 1);
+  CHECK(uring_take(&r, &data, &result) && result == 7);
+  char text[8] = "";
+  CHECK(read(ends[0], text, 7) == 7 && strcmp(text, "through") == 0);
+  s = uring_prepare(&r, IORING_OP_READ, 2, text, 1, 3);
+  s->flags = IOSQE_FIXED_FILE;
+  CHECK_EQ(uring_enter(&r, 1, 1), 1);
+  CHECK(uring_take(&r, &data, &result) && result == -EBADF, "a hole of the table gave %d", result);
+  CHECK(read(event, &count, 8) == 8 && count == 3, "the eventfd counted %llu", (unsigned long long)count);
+  return victim_done();
+}
