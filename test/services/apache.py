@@ -58,5 +58,5 @@ class Subject(WebService):
         for _ in range(50):
             self.ask()
         self.seen = self.accesses()
-        os.kill(self.root, signal.SIGUSR1)  # replaces its workers
+        self.replace_workers(signal.SIGUSR1)
         self.ask()

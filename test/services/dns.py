@@ -22,6 +22,8 @@ class NameServer(Service):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(1)
             s.connect(("127.0.0.1", self.port))
+            if s.getsockname()[1] == self.port:
+                raise ConnectionRefusedError("no server, and the kernel gave us its port")
             s.send(self.query())
             data = s.recv(4096)
         if data[3] & 0xF == 2:

@@ -45,5 +45,5 @@ class Subject(WebService):
             assert http(self.port, "/new.html") == (200, f"generation {generation}\n".encode())
         with open(self.path("access.log")) as f:
             assert "/new.html" in f.read()
-        os.kill(self.root, signal.SIGHUP)  # the master replaces its workers
+        self.replace_workers(signal.SIGHUP)
         self.ask()

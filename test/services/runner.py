@@ -189,7 +189,7 @@ class Runner:
         os.mkdir(self.images(n))
         self.service.before_dump()
         self.ids = snapshot.all_ids(self.root)
-        self.inner = [int(snapshot.inner_id(f"/proc/{i}")) for i in self.ids]
+        self.inner = [n for n in (int(snapshot.inner_id(f"/proc/{i}")) for i in self.ids) if n]  # 0: ended meanwhile
         with self.timed("dump"):
             self.engine([os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", self.images(n), self.verbosity, "-o", "dump.log",
                          *self.service.options, *self.more, *more], "dump")
