@@ -44,6 +44,8 @@ constexpr std::array<long, 24> kNoticing = {SYS_epoll_wait,
 
 }  // namespace
 
+bool makes_processes(long nr) { return nr == SYS_clone || nr == SYS_clone3 || nr == SYS_fork || nr == SYS_vfork; }
+
 std::optional<Registers> without_interruption(const Registers& r) {
   auto call = interrupted_syscall(r);
   if (!call || call->result != -EINTR) return std::nullopt;

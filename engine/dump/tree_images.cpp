@@ -4,6 +4,8 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -32,6 +34,20 @@ Ids ids_of(HostPid pid) {
   return out;
 }
 
+/// What the root has in common with its parent would be torn apart.
+void check_outside_sharing(HostPid root) {
+  static constexpr struct {
+    int type;
+    const char* name;
+  } kShared[] = {{KCMP_VM, "memory"}, {KCMP_FILES, "descriptor table"}, {KCMP_FS, "working directory"}};
+  procfs::Status st = procfs::parse_status(procfs::ProcDir(root).read("status"));
+  for (const auto& s : kShared)
+    if (st.ppid > 0 && ::syscall(SYS_kcmp, root.value, st.ppid, s.type, 0, 0) == 0)
+      throw Error(Failure::unsupported, format("pid %d", root.value),
+                  format("it shares its %s with its parent pid %d, which is outside of the tree", s.name, st.ppid),
+                  format("dump the tree of that one: -t %d", st.ppid));
+}
+
 }  // namespace
 
 std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, NamespaceIds& namespaces) {
@@ -43,6 +59,7 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, Nam
   std::map<HostPid, NsPid> inner;
   for (const auto& t : tree.tasks()) inner[t.pid] = t.ns_pid;
 
+  check_outside_sharing(tree.tasks().front().handle());
   std::vector<TreeEntry> out;
   for (const FrozenTask& t : tree.tasks()) {
     TreeEntry e;

@@ -15,6 +15,7 @@
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
+#include "engine/trace/unstoppable.h"
 
 namespace nsr {
 namespace {
@@ -138,7 +139,7 @@ class Freezer {
   void wait_new(size_t i) {
     auto& threads = tasks_[i].threads;
     for (size_t& k = waited_[i]; k < threads.size();) {
-      Stop stop = Tracee(threads[k].tid).wait_interrupted(deadline_);
+      Stop stop = stop_of(tasks_[i].pid, threads[k].tid);
       if (stop.kind == Stop::Kind::exited || stop.kind == Stop::Kind::killed) {
         known_threads_.erase(threads[k].tid.value);
         threads.erase(threads.begin() + static_cast<long>(k));
@@ -146,6 +147,15 @@ class Freezer {
       }
       if (is_stop_signal(stop.signal)) threads[k].stop_signal = stop.signal;
       k++;
+    }
+  }
+
+  Stop stop_of(HostPid pid, HostPid tid) {
+    try {
+      return Tracee(tid).wait_interrupted(deadline_);
+    } catch (const Error& e) {
+      if (e.code() == Failure::timeout) throw unstoppable(pid, tid);
+      throw;
     }
   }
 
