@@ -67,8 +67,7 @@ class Builder {
       if (node.kind != PlanNode::Kind::task) continue;
       if (node.join_group) {
         TaskProgram p;
-        p.calls.call(SYS_setpgid, 0, node.join_group);
-        p.calls.note(format("join process group %d", node.join_group.value));
+        emit_join(node, p.calls);
         out_[n].join = stored(std::move(p), arena_);
       }
       build_finish(n);
@@ -254,11 +253,17 @@ class Builder {
     }
   }
 
+  static void emit_join(const PlanNode& node, Program& p) {
+    if (!node.join_group) return;
+    p.call(SYS_setpgid, 0, node.join_group);
+    p.note(format("join process group %d", node.join_group.value));
+  }
+
   void build_exit(size_t n) {
     const PlanNode& node = plan_.nodes[n];
     const pb::task_core_entry& tc = task(node).tc();
     TaskProgram p;
-    if (node.join_group) p.calls.call(SYS_setpgid, 0, node.join_group);
+    emit_join(node, p.calls);
     uint64_t no_core[2] = {0, 0};
     p.calls.call(SYS_prlimit64, 0, 4, arena_.put(no_core), 0);
     p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);

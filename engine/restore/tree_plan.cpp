@@ -33,7 +33,10 @@ class Planner {
         outside_(outside_session(set.tasks[0], inherit_session)),
         births_(set, outside_),
         node_of_(set.tasks.size()) {
-    for (const auto& t : set.tasks) tasks_.insert(t.pid);
+    for (const auto& t : set.tasks) {
+      tasks_.insert(t.pid);
+      groups_.insert(t.pgid);
+    }
   }
 
   TreePlan run() {
@@ -72,10 +75,12 @@ class Planner {
     node.setsid = t.sid == t.pid && session != t.sid;
     NsPid own_session = session, own_group = group;
     if (node.setsid) own_session = own_group = t.pid;
-    if (t.pgid == t.pid && own_group != t.pid) {
+    // It may have made a group and left it to others.
+    if (groups_.count(t.pid) && own_group != t.pid) {
       node.own_group = true;
       own_group = t.pid;
-    } else if (t.pgid != own_group && t.pgid.value != 0) {
+    }
+    if (t.pgid != own_group && t.pgid.value != 0) {
       node.join_group = t.pgid;
       groups_wanted_[t.pgid].push_back(n);
     }
@@ -211,22 +216,29 @@ class Planner {
     return h;
   }
 
-  /// Groups whose leader has exited: a helper beside one member leads them for a moment.
+  /// Groups whose leader has exited: a helper beside one member leads them for a moment. Groups whose leader is in
+  /// another one: a helper keeps them in being until all have joined.
   void add_group_helpers() {
+    for (size_t n = 0, all = plan_.nodes.size(); n < all; n++)
+      if (plan_.nodes[n].own_group && plan_.nodes[n].join_group) add_group_helper(n, spare_id_(), false);
     for (auto& [pgid, members] : groups_wanted_) {
       if (tasks_.count(pgid) || helpers_.count(pgid)) continue;
       size_t member = members[0];
       for (size_t m : members)
         if (plan_.nodes[member].kind != PlanNode::Kind::task) member = m;
-      PlanNode helper;
-      helper.kind = PlanNode::Kind::helper;
-      helper.pid = pgid;
-      helper.own_group = true;
-      // made by the member it is born in its session; a zombie cannot wait for it, its parent can
-      helper.sibling = plan_.nodes[member].kind == PlanNode::Kind::zombie;
-      size_t parent = helper.sibling ? node_of_[static_cast<size_t>(task(member).parent)] : member;
-      add_helper(std::move(helper), member, parent);
+      add_group_helper(member, pgid, true);
     }
+  }
+
+  void add_group_helper(size_t maker, NsPid pid, bool leads) {
+    PlanNode helper;
+    helper.kind = PlanNode::Kind::helper;
+    helper.pid = pid;
+    helper.own_group = leads;
+    // born in its maker's session; a zombie cannot wait for it, its parent can
+    helper.sibling = plan_.nodes[maker].kind == PlanNode::Kind::zombie;
+    size_t parent = helper.sibling ? node_of_[static_cast<size_t>(task(maker).parent)] : maker;
+    add_helper(std::move(helper), maker, parent);
   }
 
   /// What tasks share and none has from the other's clone.
@@ -255,7 +267,7 @@ class Planner {
   const SessionBirths births_;
   TreePlan plan_;
   std::vector<size_t> node_of_;  ///< by task; 0 = none yet (or the root)
-  std::set<NsPid> tasks_;
+  std::set<NsPid> tasks_, groups_;
   std::map<NsPid, size_t> helpers_;  ///< their nodes, by pid
   std::map<NsPid, std::vector<size_t>> groups_wanted_;
   std::deque<size_t> orphans_;
