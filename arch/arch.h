@@ -92,8 +92,6 @@ Registers reissued(const Registers& r);
 /// Code that jumps to a far address and touches no register.
 std::vector<std::byte> jump_to(RemoteAddr target);
 // ---- interrupted system calls
-/// Whether a system call is clone(2), clone3(2), fork(2) or vfork(2).
-bool makes_processes(long nr);
 /// For a thread that a mere stop would make see EINTR: registers with which the kernel issues the call again, unless a
 /// signal with a handler comes first. Nothing for every other thread.
 std::optional<Registers> without_interruption(const Registers& r);

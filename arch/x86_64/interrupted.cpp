@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "arch/arch.h"
+#include "arch/process_calls.h"
 
 namespace nsr::arch {
 namespace {

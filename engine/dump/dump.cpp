@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -175,17 +177,46 @@ class Dump {
 
   void read_state() {
     PhaseTimer timer(log, "process state");
-    for (LiveTask& t : live_) read_state_of(t);
+    std::multimap<HostPid, const FrozenTask*> stopped;
+    for (const LiveTask& t : live_)
+      if (t.frozen->stop_signal) stopped.emplace(t.frozen->parent, t.frozen);
+    std::set<HostPid> reported;
+    for (LiveTask& t : live_) {
+      auto [first, last] = stopped.equal_range(t.frozen->pid);
+      std::vector<StopQuestion> questions;
+      for (auto child = first; child != last; ++child) questions.push_back({child->second, RemoteAddr(0), 0});
+      read_state_of(t, questions, reported);
+    }
+    for (LiveTask& t : live_)
+      if (reported.count(t.frozen->pid)) t.ext.set_stop_reported(true);
   }
 
-  void read_state_of(LiveTask& t) {
+  /// Whether a parent has been told of a stop: asked in the parent, without taking the report.
+  struct StopQuestion {
+    const FrozenTask* child;
+    RemoteAddr info;
+    Program::Index asked;
+  };
+
+  static void ask_stops(std::vector<StopQuestion>& questions, Program& parent, Arena& arena) {
+    for (StopQuestion& q : questions) {
+      q.info = arena.put(siginfo_t{});
+      q.asked = parent.allow(SYS_waitid, P_PID, q.child->ns_pid, q.info, WSTOPPED | WNOHANG | WNOWAIT | __WALL, 0);
+    }
+  }
+
+  void read_state_of(LiveTask& t, std::vector<StopQuestion>& questions, std::set<HostPid>& reported) {
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
-    t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size());
+    t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + 256 * questions.size());
     reader.ask_timers(*t.borrowed);
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());
+    ask_stops(questions, programs[0], t.borrowed->arena());
     t.borrowed->run(programs);
+    for (const StopQuestion& q : questions)
+      if (programs[0].records()[q.asked].result == 0 && t.borrowed->arena().local<siginfo_t>(q.info)->si_pid == 0)
+        reported.insert(q.child->pid);
     reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
     for (size_t i = 0; i < t.cores.size(); i++) {
       HostPid tid = t.frozen->threads[i].tid;

@@ -223,6 +223,7 @@ void Executor::join() {
     }
   wait_all(running);
   end_helpers();
+  stop_tasks();
   for (size_t n = 0; n < nodes_.size(); n++)
     if (plan_.nodes[n].kind == PlanNode::Kind::task)
       apply_proc_settings(set_.tasks[static_cast<size_t>(plan_.nodes[n].task)], proc_root_.get(), nodes_[n].pid);
@@ -251,11 +252,66 @@ void Executor::end(const std::vector<HostPid>& helpers) {
 }
 
 void Executor::set_adopting(size_t n, bool adopting) {
-  Tracee tracee(nodes_[n].pid);
-  long r = tracee.run_syscall(tracee.registers(), syscall_insn_of(task_of(n).mm), SYS_prctl,
-                              {PR_SET_CHILD_SUBREAPER, adopting ? 1u : 0u});
-  if (r)
+  if (long r = run_in(n, SYS_prctl, {PR_SET_CHILD_SUBREAPER, adopting ? 1u : 0u}))
     throw_errno(Failure::environment, task_of(n).object(), "making it adopt processes failed", static_cast<int>(-r));
+}
+
+/// One call in a task that has its memory and waits for its next program.
+long Executor::run_in(size_t n, long nr, std::initializer_list<uint64_t> args) {
+  Tracee tracee(nodes_[n].pid);
+  return tracee.run_syscall(tracee.registers(), syscall_insn_of(task_of(n).mm), nr, args);
+}
+
+bool Executor::is_stopped(size_t n) const {
+  return plan_.nodes[n].kind == PlanNode::Kind::task && task_of(n).tc().task_state() == kStopped;
+}
+
+/// Stopped tasks stop now, while their parents still drop every signal: those had their SIGCHLD in their first life.
+/// Who had taken the report of the stop takes it again. A stopped process runs on for its tracer, and when that lets it
+/// go the stop takes effect without another report. The root stops last: its parent is not ours.
+void Executor::stop_tasks() {
+  RemoteAddr pause{};
+  for (size_t n = 1; n < nodes_.size(); n++) {
+    if (!is_stopped(n)) continue;
+    if (!pause) pause = Program().store(area_.arena());
+    stop(n, pause);
+    if (!task_of(n).ext.stop_reported()) continue;
+    for (size_t m = 0; m < nodes_.size(); m++)
+      if (plan_.nodes[m].task == task_of(n).parent)
+        run_in(m, SYS_waitid, {P_PID, static_cast<uint64_t>(task_of(n).pid.value), 0, WSTOPPED | WNOHANG | __WALL, 0});
+  }
+}
+
+/// pause: an empty program, where a thread goes that does not stop.
+void Executor::stop(size_t n, RemoteAddr pause) {
+  const auto signo = task_of(n).tc().stop_signo();
+  const int signal = signo ? static_cast<int>(signo) : SIGSTOP;
+  ::kill(nodes_[n].pid.value, SIGSTOP);
+  for (size_t i = 0; i < nodes_[n].threads.size(); i++) {
+    HostPid tid = nodes_[n].threads[i].tid;
+    if (!tid) continue;
+    // a group without a parent in its session ignores the stop signals of the terminal
+    if (stop_thread(tid, signal, pause)) continue;
+    ::kill(nodes_[n].pid.value, SIGSTOP);
+    if (!stop_thread(tid, SIGSTOP, pause))
+      throw Error(Failure::environment, task_of(n).object(), "it could not be stopped again");
+  }
+}
+
+/// The first thread gets the SIGSTOP that is on its way, in its place the signal of the first life; the others join.
+bool Executor::stop_thread(HostPid tid, int signal, RemoteAddr pause) {
+  Tracee tracee(tid);
+  const uint64_t mask = tracee.signal_mask();
+  tracee.set_registers(arch::at_program(tracee.registers(), area_.stub(), pause));
+  tracee.set_signal_mask(0);
+  tracee.resume();
+  Stop stop = Waits::wait(tid);
+  if (stop.kind == Stop::Kind::signal && stop.signal == SIGSTOP) {
+    tracee.resume(signal);
+    stop = Waits::wait(tid);
+  }
+  tracee.set_signal_mask(mask);
+  return stop.kind == Stop::Kind::event;
 }
 
 /// What ptrace alone can set, and what the credentials of other threads may have undone meanwhile.
@@ -388,7 +444,8 @@ void Executor::release(bool leave_stopped) {
   for (size_t n = 0; n < nodes_.size(); n++) {
     if (plan_.nodes[n].kind != PlanNode::Kind::task) continue;
     const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
-    if (leave_stopped || t.tc().task_state() == kStopped)
+    bool stopped = is_stopped(n);
+    if (n == 0 ? leave_stopped || stopped : leave_stopped && !stopped)
       ::kill(nodes_[n].pid.value, t.tc().stop_signo() ? static_cast<int>(t.tc().stop_signo()) : SIGSTOP);
   }
   for (size_t n = 0; n < nodes_.size(); n++)

@@ -65,6 +65,11 @@ class Executor {
   void end_helpers();
   void end(const std::vector<HostPid>& helpers);
   void set_adopting(size_t node, bool adopting);
+  long run_in(size_t node, long nr, std::initializer_list<uint64_t> args);
+  bool is_stopped(size_t node) const;
+  void stop_tasks();
+  void stop(size_t node, RemoteAddr pause);
+  bool stop_thread(HostPid tid, int signal, RemoteAddr pause);
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
   void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
   void start_signalled_timers(size_t node);

@@ -14,9 +14,7 @@ SessionBirths::SessionBirths(const ImageSet& set, NsPid outside)
   for (size_t i = 1; i < set.tasks.size(); i++) {
     const ImageTask& t = set.tasks[i];
     const size_t parent = static_cast<size_t>(t.parent);
-    const NsPid near = set.tasks[parent].sid, far = birth_[parent], want = wanted_[i];
-    const bool free = t.sid == t.pid && want != near && want != far && only_below(want, i);
-    birth_[i] = want.value == 0 || free ? near : want;
+    birth_[i] = wanted_[i].value == 0 ? set.tasks[parent].sid : wanted_[i];
   }
 }
 
@@ -24,11 +22,13 @@ SessionBirths::SessionBirths(const ImageSet& set, NsPid outside)
 NsPid SessionBirths::wanted_by_children(size_t task) const {
   const ImageTask& t = set_.tasks[task];
   for (size_t c : t.children)
-    if (wanted_[c].value != 0 && wanted_[c] != t.pid) return wanted_[c];
+    if (wanted_[c].value != 0 && wanted_[c] != t.pid && !only_below(wanted_[c], task)) return wanted_[c];
   return NsPid(0);
 }
 
+/// Such a session begins below the task: members that are its children came to it by adoption.
 bool SessionBirths::only_below(NsPid session, size_t task) const {
+  if (int l = leader(session); l >= 0) return above(static_cast<int>(task), l);
   for (size_t i = 0; i < set_.tasks.size(); i++)
     if (set_.tasks[i].sid == session && !above(static_cast<int>(task), static_cast<int>(i))) return false;
   return true;

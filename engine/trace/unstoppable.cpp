@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "arch/arch.h"
+#include "arch/process_calls.h"
 #include "engine/procfs/ids.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/status.h"
