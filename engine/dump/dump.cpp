@@ -177,18 +177,9 @@ class Dump {
 
   void read_state() {
     PhaseTimer timer(log, "process state");
-    std::multimap<HostPid, const FrozenTask*> stopped;
-    for (const LiveTask& t : live_)
-      if (t.frozen->stop_signal) stopped.emplace(t.frozen->parent, t.frozen);
-    std::set<HostPid> reported;
-    for (LiveTask& t : live_) {
-      auto [first, last] = stopped.equal_range(t.frozen->pid);
-      std::vector<StopQuestion> questions;
-      for (auto child = first; child != last; ++child) questions.push_back({child->second, RemoteAddr(0), 0});
-      read_state_of(t, questions, reported);
-    }
+    for (LiveTask& t : live_) read_state_of(t);
     for (LiveTask& t : live_)
-      if (reported.count(t.frozen->pid)) t.ext.set_stop_reported(true);
+      if (reported_stops_.count(t.frozen->pid)) t.ext.set_stop_reported(true);
   }
 
   /// Whether a parent has been told of a stop: asked in the parent, without taking the report.
@@ -198,6 +189,13 @@ class Dump {
     Program::Index asked;
   };
 
+  std::vector<StopQuestion> stopped_children(const LiveTask& parent) const {
+    std::vector<StopQuestion> out;
+    for (const FrozenTask& t : tree_->tasks())
+      if (t.stop_signal && t.parent == parent.frozen->pid) out.push_back({&t, RemoteAddr(0), 0});
+    return out;
+  }
+
   static void ask_stops(std::vector<StopQuestion>& questions, Program& parent, Arena& arena) {
     for (StopQuestion& q : questions) {
       q.info = arena.put(siginfo_t{});
@@ -205,7 +203,8 @@ class Dump {
     }
   }
 
-  void read_state_of(LiveTask& t, std::vector<StopQuestion>& questions, std::set<HostPid>& reported) {
+  void read_state_of(LiveTask& t) {
+    std::vector<StopQuestion> questions = stopped_children(t);
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
     t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + 256 * questions.size());
@@ -216,7 +215,7 @@ class Dump {
     t.borrowed->run(programs);
     for (const StopQuestion& q : questions)
       if (programs[0].records()[q.asked].result == 0 && t.borrowed->arena().local<siginfo_t>(q.info)->si_pid == 0)
-        reported.insert(q.child->pid);
+        reported_stops_.insert(q.child->pid);
     reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
     for (size_t i = 0; i < t.cores.size(); i++) {
       HostPid tid = t.frozen->threads[i].tid;
@@ -571,6 +570,7 @@ class Dump {
   std::vector<TreeEntry> entries_;
   NamespaceIds namespaces_;
   std::vector<LiveTask> live_;
+  std::set<HostPid> reported_stops_;
   SeccompCollector seccomp_;
   SecurityModule security_;
   CgroupCollector cgroups_{options_.cgroups};

@@ -5,7 +5,7 @@
 
 #include "victim.h"
 
-enum { SLOTS = 400, STEPS = 600, MEMBERS = 60 };
+enum { SLOTS = 300, STEPS = 450, MEMBERS = 40 };
 enum op { FORK, SIBLING, ODD, SESSION, OWN_GROUP, JOIN_GROUP, ADOPT, EXIT, DIE, WAIT, OPS };
 static const int weights[OPS] = {30, 6, 3, 8, 8, 8, 5, 18, 3, 8};
 
