@@ -25,6 +25,10 @@ uint64_t shared(const ImageTask& a, const ImageTask& b) {
   return flags;
 }
 
+int exit_signal_of(const ImageTask& t) {
+  return t.ext.has_exit_signal() ? static_cast<int>(t.ext.exit_signal()) : SIGCHLD;
+}
+
 class Planner {
  public:
   Planner(const ImageSet& set, bool inherit_session, const std::function<NsPid()>& spare_id)
@@ -70,7 +74,7 @@ class Planner {
     node.kind = t.zombie ? PlanNode::Kind::zombie : PlanNode::Kind::task;
     node.task = static_cast<int>(index);
     node.pid = t.pid;
-    if (t.ext.has_exit_signal()) node.exit_signal = static_cast<int>(t.ext.exit_signal());
+    node.exit_signal = exit_signal_of(t);
     if (t.parent >= 0) node.share = shared(t, set_.tasks[static_cast<size_t>(t.parent)]);
     node.setsid = t.sid == t.pid && session != t.sid;
     NsPid own_session = session, own_group = group;
@@ -167,7 +171,9 @@ class Planner {
     if (!maker) return false;
     size_t made = build(c, sid, sid);
     plan_.nodes[made].share = 0;
-    if (parent == home) {
+    // a brother inherits its maker's exit signal, whoever is adopted gets SIGCHLD
+    const int signal = plan_.nodes[made].exit_signal;
+    if (parent == home && (signal != SIGCHLD || plan_.nodes[*maker].exit_signal == SIGCHLD)) {
       plan_.nodes[made].sibling = true;
       if (leader >= 0) plan_.nodes[made].share = shared(set_.tasks[c], set_.tasks[static_cast<size_t>(leader)]);
       plan_.nodes[*maker].late.push_back(made);
@@ -189,9 +195,9 @@ class Planner {
     helper.kind = PlanNode::Kind::helper;
     helper.pid = sid;
     helper.setsid = true;
-    // siblings inherit it
-    if (const auto& ext = set_.tasks[orphan].ext; ext.has_exit_signal())
-      helper.exit_signal = static_cast<int>(ext.exit_signal());
+    for (size_t i : set_.tasks[static_cast<size_t>(home)].children)
+      if (births_.birth(i) == sid && exit_signal_of(set_.tasks[i]) != SIGCHLD)
+        helper.exit_signal = exit_signal_of(set_.tasks[i]);
     return add_helper(std::move(helper), node_of_[static_cast<size_t>(home)], node_of_[static_cast<size_t>(home)]);
   }
 
