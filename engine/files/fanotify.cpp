@@ -1,5 +1,6 @@
-// fanotify(7): marks on inodes and mounts. Marks are set when all files of the tree are open. Events not read yet are
-// lost, with a warning; a permission event that waits for an answer would be one, so such listeners are refused then.
+// fanotify(7): marks on inodes, mounts and filesystems. Marks are set when all files of the tree are open. Events not
+// read yet are lost, with a warning; a permission event that waits for an answer would be one, so such listeners are
+// refused then.
 #include <fcntl.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,10 @@
 #include "engine/files/common.h"
 #include "engine/files/kinds.h"
 #include "engine/files/watch_target.h"
+
+#ifndef FAN_MARK_IGNORE
+#define FAN_MARK_IGNORE 0x00000400  // linux/fanotify.h, 6.0
+#endif
 
 namespace nsr {
 namespace {
@@ -93,9 +98,17 @@ class Fanotify final : public Kind {
       mark.set_type(pb::MOUNT);
       mark.mutable_me()->set_mnt_id(static_cast<uint32_t>(m.mnt_id));
       mark.mutable_me()->set_path(*path);
+    } else if (m.kind == Mark::Kind::filesystem) {
+      // the peer knows no such mark: to it this is one of a mount of that filesystem
+      auto mount = mount_of_device(file.pid, m.sdev);
+      if (!mount)
+        throw Error(Failure::unsupported, file.describe(), "it marks a filesystem of which the task sees no mount");
+      mark.set_type(pb::MOUNT);
+      mark.set_mflags(m.mflags | FAN_MARK_FILESYSTEM);
+      mark.mutable_me()->set_mnt_id(static_cast<uint32_t>(mount->id));
+      mark.mutable_me()->set_path(mount->mountpoint);
     } else {
-      throw Error(Failure::unsupported, file.describe(), "it marks a whole filesystem or mount namespace",
-                  "the image format has marks of inodes and mounts only");
+      throw Error(Failure::unsupported, file.describe(), "it marks a whole mount namespace");
     }
   }
 
@@ -107,7 +120,7 @@ class Fanotify final : public Kind {
       if (!m.me().has_path() || m.me().path().empty())
         throw Error(Failure::unsupported, object,
                     format("the image does not tell the path of mount %u", m.me().mnt_id()));
-      flags |= FAN_MARK_MOUNT;
+      flags |= m.mflags() & FAN_MARK_FILESYSTEM ? FAN_MARK_FILESYSTEM : FAN_MARK_MOUNT;
       path = m.me().path();
     } else {
       path = restore_watch_target(m.ie().f_handle(), m.s_dev(), m.ie().i_ino(), object, *files_, ctx, keep);
@@ -116,9 +129,11 @@ class Fanotify final : public Kind {
     bool events = m.mask() != 0;
     if (events && ::fanotify_mark(fd, flags | (m.mflags() & FAN_MARK_EVICTABLE), m.mask(), AT_FDCWD, path.c_str()) != 0)
       throw_errno(Failure::environment, object, path + " cannot be marked", errno);
+    // the older way and the one of Linux 6.0 do not mix in one group
+    unsigned ignores = m.mflags() & FAN_MARK_IGNORE ? FAN_MARK_IGNORE : FAN_MARK_IGNORED_MASK;
     unsigned survives = m.mflags() & FAN_MARK_IGNORED_SURV_MODIFY;
     if (m.ignored_mask() != 0 &&
-        ::fanotify_mark(fd, flags | FAN_MARK_IGNORED_MASK | survives, m.ignored_mask(), AT_FDCWD, path.c_str()) != 0)
+        ::fanotify_mark(fd, flags | ignores | survives, m.ignored_mask(), AT_FDCWD, path.c_str()) != 0)
       throw_errno(Failure::environment, object, "events of " + path + " cannot be ignored", errno);
   }
 

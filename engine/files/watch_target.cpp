@@ -147,6 +147,12 @@ std::string restore_watch_target(const pb::fh_entry& target, uint32_t sdev, uint
 
 bool watch_follows(const std::string& path) { return path.starts_with("/proc/self/fd/"); }
 
+std::optional<procfs::MountInfo> mount_of_device(HostPid pid, uint32_t sdev) {
+  for (const procfs::MountInfo& m : mounts_of(std::to_string(pid.value)))
+    if (makedev(m.major, m.minor) == device(sdev)) return m;
+  return std::nullopt;
+}
+
 std::optional<std::string> mount_point(HostPid pid, int mnt_id) {
   for (const procfs::MountInfo& m : mounts_of(std::to_string(pid.value)))
     if (m.id == mnt_id) return m.mountpoint;

@@ -6,6 +6,7 @@
 
 #include "engine/files/named_files.h"
 #include "engine/procfs/fdinfo.h"
+#include "engine/procfs/mountinfo.h"
 #include "fh.pb.h"
 
 namespace nsr {
@@ -24,6 +25,9 @@ std::string restore_watch_target(const pb::fh_entry& target, uint32_t sdev, uint
 /// Whether that path is a link of /proc/self/fd, to be followed; any other one is of the inode itself, be that a
 /// symbolic link.
 bool watch_follows(const std::string& path);
+
+/// A mount of the filesystem with this device (kernel encoding) that the task sees.
+std::optional<procfs::MountInfo> mount_of_device(HostPid pid, uint32_t sdev);
 
 /// Mount point of a mount id of that task; nothing when it has none such.
 std::optional<std::string> mount_point(HostPid pid, int mnt_id);
