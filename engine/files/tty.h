@@ -22,6 +22,9 @@ struct TtyNumber {
 /// Nothing when it is not a terminal's number.
 std::optional<TtyNumber> tty_number(dev_t rdev);
 
+/// A terminal of the host: it is opened again by its path, whoever's session it belongs to.
+inline bool is_host_terminal(pb::TtyType type) { return type == pb::CONSOLE || type == pb::VT || type == pb::SERIAL; }
+
 /// "tty[8803:1a]": how --external and --inherit-fd name a terminal (both numbers hexadecimal, as stat gives them).
 std::string tty_key(uint64_t rdev, uint64_t dev);
 
@@ -74,6 +77,7 @@ class Tty final : public Kind {
   void take_foreground(TaskStage& stage);
   /// The pair that is the controlling terminal of the session that this task leads.
   std::pair<const uint32_t, Pair>* own_terminal(const TaskStage& stage);
+  UniqueFd open_host_terminal(const pb::file_entry& entry, const pb::tty_info_entry& info, RestoreContext& ctx);
   UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object, RestoreContext& ctx);
 
   std::map<uint32_t, bool> dumped_;      ///< info id -> written

@@ -123,7 +123,8 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   if (!dumped_.emplace(id, true).second) return;
   std::string key = tty_key(file.st.st_rdev, file.st.st_dev);
   bool external = is_external(ctx.options(), key);
-  if (!number.master && !external) pending_[id] = {file.describe(), key, number.index, 0, number.type == pb::PTY};
+  if (!number.master && !external && !is_host_terminal(number.type))
+    pending_[id] = {file.describe(), key, number.index, 0, number.type == pb::PTY};
   pb::tty_info_entry info;
   info.set_id(id);
   info.set_type(external ? pb::EXT_TTY : number.type);

@@ -200,6 +200,18 @@ void Tty::set_access(const Pair& pair, const pb::tty_info_entry& info, const pb:
                 errno);
 }
 
+UniqueFd Tty::open_host_terminal(const pb::file_entry& entry, const pb::tty_info_entry& info, RestoreContext& ctx) {
+  std::string object = image_object(name(), entry.id());
+  const pb::file_entry* path = entry.tty().has_regf_id() ? ctx.entry(entry.tty().regf_id()) : nullptr;
+  if (!path || !path->has_reg()) throw Error(Failure::image, object, "its path is not in the images");
+  const std::string& name = path->reg().name();
+  UniqueFd fd = close_on_exec(::open(name.c_str(), reopen_flags(entry.tty().flags())));
+  if (!fd) throw_errno(Failure::environment, object, name + " cannot be opened", errno);
+  if (!apply_settings(fd.get(), info))
+    log.warn("%s: not all settings of %s could be set: %m", object.c_str(), name.c_str());
+  return fd;
+}
+
 /// The terminal of whoever started the restore: the very description, as a job of a shell has it, where one fits.
 UniqueFd Tty::open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object,
                            RestoreContext& ctx) {
@@ -261,6 +273,10 @@ void Tty::open(const pb::file_entry& entry, RestoreContext& ctx) {
       open_dev_tty(entry, *own, ctx);
       return;
     }
+  }
+  if (is_host_terminal(info.type()) && !ctx.options().shell_job) {
+    ctx.provide(entry.id(), open_host_terminal(entry, info, ctx));
+    return;
   }
   bool pty = info.type() == pb::PTY && info.has_pty();
   bool hung_up = pty && !is_master(info) && !info.has_termios();
