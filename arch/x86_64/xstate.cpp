@@ -54,20 +54,23 @@ struct Layout {
   size_t total = kLegacySize + kHeaderSize;
   struct {
     size_t offset = 0, size = 0;
-  } part[kCount];
+  } part[kTileCfg];  ///< of those that the image has fields for
 };
 
+/// Asks for no more than is needed: under a hypervisor each CPUID takes many microseconds.
 Layout probe_layout() {
+  constexpr unsigned kLeaf = 0xd;
   Layout l;
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d)) return l;
+  if (__get_cpuid_max(0, nullptr) < kLeaf) return l;
+  __cpuid_count(kLeaf, 0, a, b, c, d);
   l.xcr0 = a | static_cast<uint64_t>(d) << 32;
-  for (unsigned i = kAvx; i < kCount; i++) {
+  l.total = b;
+  for (unsigned i : {kAvx, kBndregs, kBndcsr, kOpmask, kZmmHi, kHi16, kPkru}) {
     if (!(l.xcr0 >> i & 1)) continue;
-    __get_cpuid_count(0xd, i, &a, &b, &c, &d);
+    __cpuid_count(kLeaf, i, a, b, c, d);
     l.part[i].size = a;
     l.part[i].offset = b;
-    if (a + b > l.total) l.total = a + b;
   }
   return l;
 }

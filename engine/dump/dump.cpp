@@ -26,6 +26,7 @@
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/cow_pages.h"
+#include "engine/memory/page_buffer.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/pagemap_links.h"
 #include "engine/memory/sysv_segments.h"
@@ -114,6 +115,8 @@ class Dump {
     check_target();
     images_.begin_dump();
     hook("pre-dump");
+    images_.hold();
+    if (options_.final_state != FinalState::kill) pages_.hold(private_bytes_of_tree(options_.root_pid) + (1 << 20));
     try {
       for (auto phase : {&Dump::freeze, &Dump::describe, &Dump::read_state, &Dump::read_files, &Dump::read_memory,
                          &Dump::read_namespaces, &Dump::write_images, &Dump::finish}) {
@@ -217,11 +220,12 @@ class Dump {
       if (programs[0].records()[q.asked].result == 0 && t.borrowed->arena().local<siginfo_t>(q.info)->si_pid == 0)
         reported_stops_.insert(q.child->pid);
     reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
+    procfs::ProcDir dir(t.frozen->pid);
     for (size_t i = 0; i < t.cores.size(); i++) {
       HostPid tid = t.frozen->threads[i].tid;
       seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
       read_label(t, i, tid);
-      if (uint32_t set = cgroups_.set_of(t.frozen->pid, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
+      if (uint32_t set = cgroups_.set_of(dir, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
     }
     add_parent(*t.frozen, t.ext);
     if (t.frozen->dead_leader) add_dead_leader(t);
@@ -507,7 +511,7 @@ class Dump {
       inventory.set_dump_criu_run_id(run_id_);
     }
     hook("post-dump");
-    // Tasks that live on need not wait for the disk: their images are whole in the page cache.
+    // Tasks that live on need wait neither for the disk nor for files to be made.
     if (options_.final_state == FinalState::kill) images_.commit(inventory);
     switch (options_.final_state) {
       case FinalState::kill:
@@ -530,13 +534,18 @@ class Dump {
         break;
     }
     frozen_until_ = Clock::now();
-    if (options_.final_state != FinalState::kill) images_.commit(inventory);
+    if (options_.final_state != FinalState::kill) {
+      pages_.write_held();
+      images_.commit(inventory);
+    }
     write_statistics();
   }
 
   /// Runs the action scripts (facts of the command line, section 5).
   void hook(const char* action) {
     if (options_.action_scripts.empty()) return;
+    pages_.write_held();
+    images_.write_held();
     run_scripts(action, options_.action_scripts, {images_.fd(), options_.root_pid.value, -1});
   }
 

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/images/image_writer.h"
 #include "inventory.pb.h"
@@ -21,17 +22,28 @@ namespace {
 const Logger log("images");
 const char kUnfinished[] = "inventory.img.unfinished";
 
-UniqueFd create_file(int dir, const std::string& name, const std::string& shown) {
-  // a new inode: a stale file of that name may be a symbolic link, or still be read by somebody
-  if (::unlinkat(dir, name.c_str(), 0) != 0 && errno != ENOENT)
-    throw_errno(Failure::io, shown, "a stale file cannot be removed", errno);
-  UniqueFd fd(::openat(dir, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!fd) throw_errno(Failure::io, shown, "cannot be created", errno, "name a writable directory with -D");
-  ::fchmod(fd.get(), 0644);  // whatever the umask is
-  return fd;
+mode_t own_umask() {
+  mode_t mask = ::umask(0);
+  ::umask(mask);
+  return mask;
 }
 
 }  // namespace
+
+UniqueFd create_image_file(int dir, const std::string& name, const std::string& shown) {
+  static const bool narrowed = own_umask() & 0644;
+  auto make = [&] { return UniqueFd(::openat(dir, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644)); };
+  UniqueFd fd = make();
+  if (!fd && errno == EEXIST) {
+    // a new inode: a stale file of that name may be a symbolic link, or still be read by somebody
+    if (::unlinkat(dir, name.c_str(), 0) != 0 && errno != ENOENT)
+      throw_errno(Failure::io, shown, "a stale file cannot be removed", errno);
+    fd = make();
+  }
+  if (!fd) throw_errno(Failure::io, shown, "cannot be created", errno, "name a writable directory with -D");
+  if (narrowed) ::fchmod(fd.get(), 0644);
+  return fd;
+}
 
 struct ImageDir::State {
   std::string path;
@@ -39,6 +51,7 @@ struct ImageDir::State {
   std::vector<std::string> created;
   std::map<Img, ImageWriter> appended;
   std::shared_ptr<WriterLedger> ledger = std::make_shared<WriterLedger>();
+  bool hold = false;
   std::optional<ImageLayout> layout;  ///< known once the inventory was looked at
 
   std::string shown(const std::string& name) const { return path + "/" + name; }
@@ -110,11 +123,13 @@ std::vector<ImageId> ImageDir::list() const {
 
 void ImageDir::begin_dump() {
   auto remove = [this](const std::string& name) {
-    if (::unlinkat(s_->fd.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    if (::unlinkat(s_->fd.get(), name.c_str(), 0) == 0) return true;
+    if (errno != ENOENT)
       throw_errno(Failure::io, s_->shown(name), "an image of an older dump cannot be removed", errno);
+    return false;
   };
-  remove(image_name(Img::inventory));
-  if (::fsync(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be synchronised", errno);
+  bool was_complete = remove(image_name(Img::inventory));
+  if (was_complete && ::fsync(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be synchronised", errno);
   remove(kUnfinished);
   for (const ImageId& id : list())
     if (id.type != Img::stats && id.type != Img::irmap_cache) remove(image_name(id.type, id.number));
@@ -123,7 +138,10 @@ void ImageDir::begin_dump() {
 
 ImageWriter ImageDir::create(Img type, uint64_t number) {
   std::string name = image_name(type, number);
-  ImageWriter writer(create_file(s_->fd.get(), name, s_->shown(name)), s_->shown(name), type);
+  UniqueFd fd = s_->hold ? UniqueFd() : create_image_file(s_->fd.get(), name, s_->shown(name));
+  ImageWriter writer(std::move(fd), s_->shown(name), type);
+  writer.s_->dir = s_->fd.get();
+  writer.s_->file = name;
   s_->created.push_back(std::move(name));
   writer.s_->ledger = s_->ledger;
   s_->ledger->open++;
@@ -136,15 +154,28 @@ ImageWriter& ImageDir::append(Img type) {
   return at->second;
 }
 
+void ImageDir::hold() { s_->hold = true; }
+
+void ImageDir::write_held() {
+  for (const WriterLedger::Held& image : s_->ledger->held) {
+    std::string shown = s_->shown(image.file);
+    UniqueFd fd = create_image_file(s_->fd.get(), image.file, shown);
+    if (!write_exact(fd.get(), image.bytes.data(), image.bytes.size()))
+      throw_errno(Failure::io, shown, "it cannot be written", errno, "make room on that file system");
+  }
+  s_->ledger->held.clear();
+}
+
 void ImageDir::commit(const google::protobuf::MessageLite& inventory) {
   for (auto& [type, writer] : s_->appended) writer.finish();
   if (!s_->ledger->lost.empty()) throw Error(Failure::io, s_->ledger->lost, "its data could not be written");
   if (s_->ledger->open != 0)
     throw Error(Failure::internal, s_->path, format("%d images are still being written", s_->ledger->open));
+  write_held();
   // images before inventory: after a power failure the directory is complete or reads as incomplete
   if (::syncfs(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be brought to disk", errno);
   s_->created.push_back(kUnfinished);
-  ImageWriter writer(create_file(s_->fd.get(), kUnfinished, s_->shown(kUnfinished)), s_->shown(kUnfinished),
+  ImageWriter writer(create_image_file(s_->fd.get(), kUnfinished, s_->shown(kUnfinished)), s_->shown(kUnfinished),
                      Img::inventory);
   writer.write(inventory);
   writer.finish();
@@ -159,6 +190,7 @@ void ImageDir::commit(const google::protobuf::MessageLite& inventory) {
 void ImageDir::discard() noexcept {
   for (auto& [type, writer] : s_->appended) writer.s_->finished = true;  // nobody wants the rest
   s_->appended.clear();
+  s_->ledger->held.clear();
   // the newest first: that is the inventory if there is one
   for (auto name = s_->created.rbegin(); name != s_->created.rend(); ++name)
     if (::unlinkat(s_->fd.get(), name->c_str(), 0) != 0 && errno != ENOENT)
@@ -201,7 +233,7 @@ ImageReader ImageDir::require(Img type, uint64_t number) const {
 
 void write_stats(int work_dir_fd, bool dump, const pb::stats_entry& stats) {
   std::string name = image_name(Img::stats, dump ? kStatsDump : kStatsRestore);
-  ImageWriter writer(create_file(work_dir_fd, name, name), name, Img::stats);
+  ImageWriter writer(create_image_file(work_dir_fd, name, name), name, Img::stats);
   writer.write(stats);
   writer.finish();
 }

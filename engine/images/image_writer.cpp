@@ -29,6 +29,7 @@ ImageWriter::State::~State() {
 }
 
 void ImageWriter::State::write_all(const void* bytes, size_t n) {
+  if (!fd) fd = create_image_file(dir, file, name);
   if (write_exact(fd.get(), bytes, n)) return;
   int err = errno ? errno : EIO;
   failed = true;
@@ -65,7 +66,10 @@ void ImageWriter::State::flush() {
 
 void ImageWriter::State::finish() {
   start();
-  flush();
+  if (fd)
+    flush();
+  else if (!finished)
+    ledger->held.push_back({file, std::move(buffer)});
   if (!finished && ledger) ledger->open--;
   finished = true;
 }
@@ -74,7 +78,6 @@ ImageWriter::ImageWriter(UniqueFd fd, std::string name, Img type) : s_(std::make
   s_->fd = std::move(fd);
   s_->name = std::move(name);
   s_->type = type;
-  s_->buffer.reserve(kBuffer);
 }
 
 ImageWriter::ImageWriter(ImageWriter&&) noexcept = default;
@@ -109,6 +112,7 @@ void ImageWriter::raw(const void* bytes, size_t n) {
 int ImageWriter::fd() const {
   s_->start();
   s_->flush();
+  if (!s_->fd) s_->fd = create_image_file(s_->dir, s_->file, s_->name);
   return s_->fd.get();
 }
 

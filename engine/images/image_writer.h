@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/images/image_dir.h"
 
@@ -12,10 +13,16 @@ namespace nsr {
 struct WriterLedger {
   int open = 0;      ///< writers not yet finished
   std::string lost;  ///< name of an image whose data could not be written
+  struct Held {
+    std::string file, bytes;
+  };
+  std::vector<Held> held;  ///< finished images that are no files yet
 };
 
 struct ImageWriter::State {
-  UniqueFd fd;
+  UniqueFd fd;       ///< none: the file is made when its content is more than the buffer holds
+  int dir = -1;      ///< where
+  std::string file;  ///< under which name
   std::string name;
   Img type;
   std::string buffer;
@@ -31,5 +38,8 @@ struct ImageWriter::State {
   void flush();
   void finish();
 };
+
+/// A new file, 0644; one of that name is removed. shown: its name in messages. Throws Error(io).
+UniqueFd create_image_file(int dir, const std::string& name, const std::string& shown);
 
 }  // namespace nsr

@@ -16,6 +16,7 @@
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
+#include "engine/memory/page_buffer.h"
 #include "engine/memory/memory_object.h"
 #include "engine/memory/page_scan.h"
 #include "engine/trace/tracee.h"
@@ -57,20 +58,22 @@ bool is_zero(int fd, uint64_t start, uint64_t n) {
   return true;
 }
 
+}  // namespace
+
 /// A pages file under construction. Pages of a task go in by several threads, each reading and writing chunks at
 /// offsets of their own.
 class PagesFile {
  public:
-  PagesFile(ImageDir& images, uint32_t id)
-      : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)) {}
+  PagesFile(ImageDir& images, uint32_t id, PageBuffer* held = nullptr)
+      : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)), held_(held) {}
 
   void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges, bool cow) {
     cow_ = cow;
-    std::vector<Chunk> chunks;
+    std::vector<Chunk>& chunks = chunks_;
     uint64_t offset = 0;
     for (const auto& r : ranges)
       for (uint64_t at = r.range.start; at < r.range.end;) {
-        if (chunks.empty() || chunks.back().bytes == kChunk) chunks.push_back({offset, 0, {}});
+        if (chunks.empty() || chunks.back().bytes == kChunk) chunks.push_back({offset, 0, {}, nullptr});
         Chunk& c = chunks.back();
         uint64_t n = std::min(r.range.end - at, kChunk - c.bytes);
         c.pieces.push_back({at, at + n});
@@ -83,8 +86,8 @@ class PagesFile {
     std::mutex mutex;
     auto work = [&] {
       try {
-        std::vector<std::byte> buffer(chunks.empty() ? 0 : kChunk);
-        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(pid, chunks[i], buffer.data());
+        std::unique_ptr<std::byte[]> buffer;
+        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(pid, chunks[i], buffer);
       } catch (...) {
         std::lock_guard lock(mutex);
         failure = std::current_exception();
@@ -97,6 +100,15 @@ class PagesFile {
     work();
     for (auto& t : helpers) t.join();
     if (failure) std::rethrow_exception(failure);
+  }
+
+  bool holds_pages() const {
+    return std::any_of(chunks_.begin(), chunks_.end(), [](const Chunk& c) { return c.held; });
+  }
+
+  void write_held() {
+    for (const Chunk& c : chunks_)
+      if (c.held) put(c.held, c.bytes, c.offset);
   }
 
   void append_from(int fd, uint64_t start, uint64_t end) {
@@ -117,9 +129,17 @@ class PagesFile {
   struct Chunk {
     uint64_t offset, bytes;
     std::vector<PageRange> pieces;
+    std::byte* held = nullptr;  ///< where its bytes wait to be written
   };
 
-  void move(HostPid pid, const Chunk& c, std::byte* buffer) {
+  void move(HostPid pid, Chunk& c, std::unique_ptr<std::byte[]>& buffer) {
+    if (held_ && (c.held = held_->take(c.bytes))) return read(pid, c, c.held);
+    if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(kChunk);
+    read(pid, c, buffer.get());
+    put(buffer.get(), c.bytes, c.offset);
+  }
+
+  void read(HostPid pid, const Chunk& c, std::byte* buffer) const {
     std::vector<iovec> remote;
     for (const PageRange& p : c.pieces) remote.push_back({reinterpret_cast<void*>(p.start), p.end - p.start});
     iovec local{buffer, c.bytes};
@@ -135,29 +155,41 @@ class PagesFile {
         to += p.end - p.start;
       }
     }
-    put(buffer, c.bytes, c.offset);
   }
 
   void put(const void* bytes, size_t n, uint64_t offset) const {
     check_interruption();
     if (!pwrite_exact(fd_, bytes, n, static_cast<off_t>(offset)))
       throw_errno(Failure::io, "image " + name_, "writing it failed", errno, "free disk space or choose another -D");
+    // the disk begins at once: less to wait for when the images are made complete
+    (void)::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(n), SYNC_FILE_RANGE_WRITE);
   }
 
   ImageWriter writer_;
   int fd_;
   std::string name_;
+  std::vector<Chunk> chunks_;
+  PageBuffer* held_;
   uint64_t end_ = 0;
   bool cow_ = false;
 };
 
-}  // namespace
+PageStore::PageStore(ImageDir& images) : images_(images) {}
+PageStore::~PageStore() = default;
+
+void PageStore::hold(uint64_t bytes) { buffer_ = std::make_unique<PageBuffer>(bytes); }
+
+void PageStore::write_held() {
+  for (auto& file : held_) file->write_held();
+  held_.clear();
+  buffer_.reset();
+}
 
 uint32_t PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow,
                                const PageRanges& in_parent) {
   uint32_t id = next_pages_id_++;
   ImageWriter map = start_pagemap(images_, Img::pagemap, static_cast<uint64_t>(nspid.value), id);
-  PagesFile pages(images_, id);
+  auto pages = std::make_unique<PagesFile>(images_, id, buffer_.get());
   uint64_t total = 0;
   std::vector<TaskRange> own;
   size_t k = 0;
@@ -172,7 +204,8 @@ uint32_t PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskR
       if (!elsewhere) total += (end - at) / kPage;
       at = end;
     }
-  pages.write_task(pid, own, cow);
+  pages->write_task(pid, own, cow);
+  if (pages->holds_pages()) held_.push_back(std::move(pages));
   map.finish();
   counts_.written += total;
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), own.size());

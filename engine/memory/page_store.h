@@ -16,10 +16,18 @@ struct PageCounts {
   uint64_t scanned = 0, written = 0, shared_scanned = 0, shared_written = 0;
 };
 
+class PageBuffer;
+class PagesFile;
+
 /// Writes page images of one dump, each pagemap with its own pages file.
 class PageStore {
  public:
-  explicit PageStore(ImageDir& images) : images_(images) {}
+  explicit PageStore(ImageDir& images);
+  ~PageStore();
+  /// From here on pages of tasks go into memory, about this much, until write_held().
+  void hold(uint64_t bytes);
+  /// Brings what is held into its files. To be called before the images are complete.
+  void write_held();
   /// Pages of a task: ranges ascending; lazy marks what a lazy restore may leave out at first (private anonymous).
   struct TaskRange {
     PageRange range;
@@ -36,6 +44,8 @@ class PageStore {
 
  private:
   ImageDir& images_;
+  std::unique_ptr<PageBuffer> buffer_;
+  std::vector<std::unique_ptr<PagesFile>> held_;  ///< files with pages in buffer_
   uint32_t next_pages_id_ = 1;
   PageCounts counts_;
 };

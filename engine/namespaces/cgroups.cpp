@@ -131,14 +131,14 @@ CgroupCollector::CgroupCollector(const CgroupOptions& options)
   if (!ignored_) sets_.push_back(procfs::parse_cgroup(read_file("/proc/self/cgroup").value_or("")));
 }
 
-uint32_t CgroupCollector::set_of(HostPid pid, HostPid tid) {
+uint32_t CgroupCollector::set_of(const procfs::ProcDir& task, HostPid tid) {
   if (ignored_) return 0;
-  Set set = procfs::parse_cgroup(procfs::ProcDir(pid).task(tid).read("cgroup"));
+  Set set = procfs::parse_cgroup(task.read(format("task/%d/cgroup", tid.value)));
   for (size_t i = sets_.size(); i-- > 0;)
     if (sets_[i] == set) return static_cast<uint32_t>(i + 1);
   for (const auto& e : set)
     if (!usable(e.path))
-      throw Error(Failure::unsupported, format("pid %d", pid.value),
+      throw Error(Failure::unsupported, format("pid %d", tid.value),
                   "its " + object_of(e.controllers, e.path) + " lies outside of the engine's cgroup namespace",
                   "dump from the namespace above, or use --manage-cgroups=ignore");
   sets_.push_back(std::move(set));

@@ -11,6 +11,7 @@
 #include "engine/base/unique_fd.h"
 #include "engine/namespaces/cgroup_selection.h"
 #include "engine/procfs/cgroup.h"
+#include "engine/procfs/reader.h"
 
 namespace nsr {
 
@@ -32,7 +33,7 @@ class CgroupCollector {
  public:
   explicit CgroupCollector(const CgroupOptions& options);
   /// Number of the set of a thread: 1 for the engine's own set, 0 when cgroups are ignored.
-  uint32_t set_of(HostPid pid, HostPid tid);
+  uint32_t set_of(const procfs::ProcDir& task, HostPid tid);
   uint32_t root_set() const { return ignored_ ? 0 : 1; }
   /// Sets, directories and their properties; empty when all tasks are in the engine's own set.
   pb::cgroup_entry entry();

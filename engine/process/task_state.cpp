@@ -27,6 +27,7 @@ constexpr int kPrGetMdwe = 66, kPrGetIoFlusher = 58;
 constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
 constexpr int kIoprioWhoProcess = 1;
+constexpr uint32_t kAskPersonality = 0xffffffff;  // personality(2)
 constexpr int kPtraceGetDispatch = 0x4211;  // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
 const Logger log("process");
 
@@ -133,6 +134,7 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
     p.allow(SYS_prctl, PR_GET_PDEATHSIG, s.words, 0, 0, 0);
     s.securebits = p.allow(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
     s.timer_slack = p.allow(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    s.personality = p.allow(SYS_personality, kAskPersonality);
     s.mce_kill = p.allow(SYS_prctl, PR_MCE_KILL_GET, 0, 0, 0, 0);
     for (int kind = 0; kind < kSpeculationKinds; kind++) {
       auto at = p.allow(SYS_prctl, PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
@@ -191,8 +193,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   const FrozenThread& th = task_.threads[i];
   const ThreadSlots& slot = slots_[i];
   Tracee tracee(th.tid);
-  procfs::ProcDir tdir = dir_.task(th.tid);
-  procfs::Status st = procfs::parse_status(tdir.read("status"));
+  procfs::Status st = procfs::parse_status(dir_.read(format("task/%d/status", th.tid.value)));
   check_supported(st);
 
   arch::Registers regs = th.regs;
@@ -228,9 +229,8 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
     tc.mutable_rseq_entry()->set_rseq_abi_size(rseq.size);
     tc.mutable_rseq_entry()->set_signature(rseq.signature);
   }
-  if (auto text = tdir.try_read("personality"))
-    ext.set_personality(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
   const auto& records = programs[i].records();
+  ext.set_personality(static_cast<uint32_t>(records[slot.personality].result));
   if (records[slot.timer_slack].result > 0)
     ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
   if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
@@ -251,8 +251,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   if (task_.stop_signal) tc.set_stop_signo(static_cast<uint32_t>(task_.stop_signal));
   tc.set_exit_code(0);
   tc.set_flags(stat.flags);
-  tc.set_personality(
-      static_cast<uint32_t>(std::strtoul(dir_.try_read("personality").value_or("0").c_str(), nullptr, 16)));
+  tc.set_personality(ext.threads(0).personality());
   sigactions_.collect(arena, tc);
   timers_->collect(program, arena, pids_, *tc.mutable_timers());
   for (const rlimit& l : procfs::parse_limits(dir_.read("limits"))) {

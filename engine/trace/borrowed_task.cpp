@@ -188,6 +188,17 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
   remote_socket_ = ends[0];
   socket_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), ends[1], 0)));
   if (!socket_) throw_errno(Failure::target, object_of(task_), "pidfd_getfd failed", errno);
+  make_room_for_bells(ends[0]);
+}
+
+/// Threads that find the socket full would wait and be woken all together for each place that becomes free.
+void BorrowedTask::make_room_for_bells(int end) {
+  constexpr size_t kFit = 128;   // into the default buffer
+  constexpr int kMessage = 1024;  // what the kernel counts for one, at least
+  if (task_.threads.size() <= kFit) return;
+  UniqueFd theirs(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), end, 0)));
+  int room = static_cast<int>(task_.threads.size()) * kMessage;
+  if (theirs) (void)::setsockopt(theirs.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 }
 
 void BorrowedTask::map_area() {
@@ -271,7 +282,7 @@ void BorrowedTask::wait_for_bells(size_t running) {
     if (p[1].revents)
       throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
     char c[8];
-    if (p[0].revents && ::read(socket_.get(), c, sizeof c) == 1) running--;
+    while (running > 0 && ::recv(socket_.get(), c, sizeof c, MSG_DONTWAIT) == 1) running--;
     if (p[2].revents) let_stopped_go_on(stops.get());
   }
 }

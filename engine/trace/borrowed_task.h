@@ -46,6 +46,7 @@ class BorrowedTask {
   /// Bytes at the end of this page that a killed engine has left, no thread being in them any more.
   size_t stale_code(const std::vector<std::byte>& page, uint64_t at) const;
   void take_socket(const Tracee& tracee, long result);
+  void make_room_for_bells(int end);
   void map_area();
   void wait_for_bells(size_t running);
   void let_stopped_go_on(int signal_fd);
