@@ -29,6 +29,7 @@
 #include "engine/memory/page_buffer.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/pagemap_links.h"
+#include "engine/memory/smaps_ahead.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
@@ -115,7 +116,6 @@ class Dump {
     check_target();
     images_.begin_dump();
     hook("pre-dump");
-    images_.hold();
     if (options_.final_state != FinalState::kill) pages_.hold(private_bytes_of_tree(options_.root_pid) + (1 << 20));
     try {
       for (auto phase : {&Dump::freeze, &Dump::describe, &Dump::read_state, &Dump::read_files, &Dump::read_memory,
@@ -211,6 +211,7 @@ class Dump {
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
     t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + 256 * questions.size());
+    smaps_.start(t.frozen->pid);
     reader.ask_timers(*t.borrowed);
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());
@@ -419,7 +420,7 @@ class Dump {
     PageRanges areas;
     for (const LiveTask& other : live_)
       if (other.entry->ids.vm_id() == t.entry->ids.vm_id()) areas.push_back(other.borrowed_area());
-    VmaList list = collect_vmas(pid, t.frozen->ns_pid, areas, *files_);
+    VmaList list = collect_vmas(pid, t.frozen->ns_pid, smaps_.take(pid), areas, *files_);
     for (auto& v : list.entries) mm.add_vmas()->Swap(&v);
     for (const auto& v : mm.vmas())
       if (v.status() & kVmaSysvIpc)
@@ -545,7 +546,6 @@ class Dump {
   void hook(const char* action) {
     if (options_.action_scripts.empty()) return;
     pages_.write_held();
-    images_.write_held();
     run_scripts(action, options_.action_scripts, {images_.fd(), options_.root_pid.value, -1});
   }
 
@@ -573,6 +573,7 @@ class Dump {
   ImageDir images_;
   PageStore pages_;
   SysvSegments segments_;
+  SmapsAhead smaps_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::optional<FrozenTree> tree_;
   std::optional<PidMap> pids_;

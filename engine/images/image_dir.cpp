@@ -51,14 +51,25 @@ struct ImageDir::State {
   std::vector<std::string> created;
   std::map<Img, ImageWriter> appended;
   std::shared_ptr<WriterLedger> ledger = std::make_shared<WriterLedger>();
-  bool hold = false;
+  bool hold = false;  ///< a dump: small images stay in memory, making files takes time that the tasks need not wait
   std::optional<ImageLayout> layout;  ///< known once the inventory was looked at
 
   std::string shown(const std::string& name) const { return path + "/" + name; }
   UniqueFd open_file(const std::string& name) const;
   std::optional<pb::inventory_entry> read_inventory() const;
   ImageLayout find_layout();
+  /// Makes files of all finished images that are held.
+  void write_held();
 };
+
+void ImageDir::State::write_held() {
+  for (const WriterLedger::Held& image : ledger->held) {
+    UniqueFd file = create_image_file(fd.get(), image.file, shown(image.file));
+    if (!write_exact(file.get(), image.bytes.data(), image.bytes.size()))
+      throw_errno(Failure::io, shown(image.file), "it cannot be written", errno, "make room on that file system");
+  }
+  ledger->held.clear();
+}
 
 UniqueFd ImageDir::State::open_file(const std::string& name) const {
   // O_NONBLOCK: a fifo of that name must not stop us
@@ -99,7 +110,10 @@ ImageDir::ImageDir(ImageDir&&) noexcept = default;
 ImageDir& ImageDir::operator=(ImageDir&&) noexcept = default;
 
 const std::string& ImageDir::path() const { return s_->path; }
-int ImageDir::fd() const { return s_->fd.get(); }
+int ImageDir::fd() const {
+  s_->write_held();  // who asks for it may look at the files
+  return s_->fd.get();
+}
 
 std::vector<ImageId> ImageDir::list() const {
   std::vector<ImageId> found;
@@ -134,6 +148,7 @@ void ImageDir::begin_dump() {
   for (const ImageId& id : list())
     if (id.type != Img::stats && id.type != Img::irmap_cache) remove(image_name(id.type, id.number));
   s_->layout = ImageLayout::v2;
+  s_->hold = true;
 }
 
 ImageWriter ImageDir::create(Img type, uint64_t number) {
@@ -154,24 +169,12 @@ ImageWriter& ImageDir::append(Img type) {
   return at->second;
 }
 
-void ImageDir::hold() { s_->hold = true; }
-
-void ImageDir::write_held() {
-  for (const WriterLedger::Held& image : s_->ledger->held) {
-    std::string shown = s_->shown(image.file);
-    UniqueFd fd = create_image_file(s_->fd.get(), image.file, shown);
-    if (!write_exact(fd.get(), image.bytes.data(), image.bytes.size()))
-      throw_errno(Failure::io, shown, "it cannot be written", errno, "make room on that file system");
-  }
-  s_->ledger->held.clear();
-}
-
 void ImageDir::commit(const google::protobuf::MessageLite& inventory) {
   for (auto& [type, writer] : s_->appended) writer.finish();
   if (!s_->ledger->lost.empty()) throw Error(Failure::io, s_->ledger->lost, "its data could not be written");
   if (s_->ledger->open != 0)
     throw Error(Failure::internal, s_->path, format("%d images are still being written", s_->ledger->open));
-  write_held();
+  s_->write_held();
   // images before inventory: after a power failure the directory is complete or reads as incomplete
   if (::syncfs(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be brought to disk", errno);
   s_->created.push_back(kUnfinished);

@@ -128,16 +128,11 @@ class ImageDir {
   /// Removes inventory.img first, then every other image of an older dump in this directory, so that it reads as
   /// incomplete from here on. Files that are no images, stats and the `parent` link stay.
   void begin_dump();
-  /// From here on a new image that fits into its writer's buffer stays in memory until write_held() or commit(): making
-  /// files takes time that the dumped tasks need not spend stopped.
-  void hold();
   /// A new image, truncated, 0644.
   ImageWriter create(Img type, uint64_t number = 0);
   /// The one writer of a global image that several places append to; created at its first use, finished by commit().
   ImageWriter& append(Img type);
-  /// Makes files of all finished images that are held.
-  void write_held();
-  /// Finishes all append() images, makes files of all, brings the data of all files to disk (syncfs of the directory's file system), then
+  /// Finishes all append() images, brings the data of all files to disk (syncfs of the directory's file system), then
   /// writes inventory.img under a temporary name, syncs it and renames it into place. Throws Error(internal) when a
   /// writer of create() is still open, Error(io) when one could not write its data or the disk did not take it.
   void commit(const google::protobuf::MessageLite& inventory);

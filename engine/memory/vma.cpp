@@ -204,10 +204,11 @@ bool has_own_pages(const pb::vma_entry& v) {
   return (v.status() & (kVmaAnonPrivate | kVmaFilePrivate)) && !(v.status() & (kVmaVvar | kVmaVsyscall));
 }
 
-VmaList collect_vmas(HostPid pid, NsPid nspid, const PageRanges& skip, DumpContext& ctx) {
+VmaList collect_vmas(HostPid pid, NsPid nspid, const std::vector<SmapsEntry>& smaps, const PageRanges& skip,
+                     DumpContext& ctx) {
   VmaList list;
   Collector collector(pid, nspid, ctx);
-  for (const SmapsEntry& s : procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"))) {
+  for (const SmapsEntry& s : smaps) {
     if (std::any_of(skip.begin(), skip.end(),
                     [&](const PageRange& r) { return s.vma.start >= r.start && s.vma.end <= r.end; })) {
       // our own areas were mapped as the task maps everything since mlockall(MCL_FUTURE)

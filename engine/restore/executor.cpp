@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -19,7 +20,9 @@
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"
 #include "engine/process/timer_signals.h"
+#include "engine/procfs/reader.h"
 #include "engine/restore/proc_settings.h"
+#include "engine/restore/release_guard.h"
 
 namespace nsr {
 namespace {
@@ -111,40 +114,61 @@ void Executor::wait_all(size_t expected) {
     auto stop = Waits::any();
     if (!stop)
       throw Error(Failure::environment, "restore", "the tree vanished while it was made", "something killed it");
-    Tracee tracee(stop->tid);
-    switch (stop->kind) {
-      case Stop::Kind::exited:
-      case Stop::Kind::killed:
-        if (!alive_.erase(stop->tid)) break;
+    on_report(*stop);
+  }
+}
+
+/// Until this one has ended its program.
+void Executor::wait_for(HostPid tid) {
+  for (size_t before = traps_ + exits_; traps_ + exits_ == before;) on_report(Waits::wait(tid));
+}
+
+/// The kernel looks at all tracees for each report of any of them: thousands of threads are waited for one by one.
+void Executor::wait_for_threads(HostPid leader) {
+  std::vector<int> running;
+  for (int tid : procfs::ProcDir(proc_root_.get(), leader).numbers("task")) {
+    if (tid == leader.value) continue;
+    size_t before = traps_ + exits_;
+    on_report(Waits::wait(HostPid(tid)));  // born, which stops it
+    if (traps_ + exits_ == before) running.push_back(tid);
+  }
+  for (int tid : running) wait_for(HostPid(tid));
+}
+
+void Executor::on_report(const Stop& stop) {
+  Tracee tracee(stop.tid);
+  switch (stop.kind) {
+    case Stop::Kind::exited:
+    case Stop::Kind::killed:
+      if (!alive_.erase(stop.tid)) break;
+      for (size_t n = 0; n < nodes_.size(); n++)
+        if (nodes_[n].pid == stop.tid && plan_.nodes[n].kind == PlanNode::Kind::task)
+          throw Error(Failure::environment, format("pid %d", plan_.nodes[n].pid.value),
+                      format("it was killed (status %d) while it was restored", stop.signal),
+                      "check memory limits and the kernel log");
+      exits_++;
+      break;
+    case Stop::Kind::event:
+      alive_.insert(stop.tid);
+      tracee.resume();
+      break;
+    case Stop::Kind::signal:
+      if (stop.signal == SIGTRAP) {
+        on_trap(stop.tid);
+      } else {
+        bool dying = false;  // a zombie in the making gets its signal; anything else in a program is a fault
         for (size_t n = 0; n < nodes_.size(); n++)
-          if (nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::task)
-            throw Error(Failure::environment, format("pid %d", plan_.nodes[n].pid.value),
-                        format("it was killed (status %d) while it was restored", stop->signal),
-                        "check memory limits and the kernel log");
-        exits_++;
-        break;
-      case Stop::Kind::event:
-        alive_.insert(stop->tid);
-        tracee.resume();
-        break;
-      case Stop::Kind::signal:
-        if (stop->signal == SIGTRAP) {
-          on_trap(stop->tid);
-        } else {
-          bool dying = false;  // a zombie in the making gets its signal; anything else in a program is a fault
-          for (size_t n = 0; n < nodes_.size(); n++)
-            dying |= nodes_[n].pid == stop->tid && plan_.nodes[n].kind == PlanNode::Kind::zombie;
-          if (!dying) {
-            Place p = place_of(tracee.registers());
-            fail(p, arch::program_position(tracee.registers(), p.program->at));
-          }
-          tracee.resume(stop->signal);
+          dying |= nodes_[n].pid == stop.tid && plan_.nodes[n].kind == PlanNode::Kind::zombie;
+        if (!dying) {
+          Place p = place_of(tracee.registers());
+          fail(p, arch::program_position(tracee.registers(), p.program->at));
         }
-        break;
-      case Stop::Kind::syscall:
-        tracee.resume();
-        break;
-    }
+        tracee.resume(stop.signal);
+      }
+      break;
+    case Stop::Kind::syscall:
+      tracee.resume();
+      break;
   }
 }
 
@@ -330,15 +354,18 @@ void Executor::set_dispatch(const ImageThread& th, HostPid tid, const std::strin
 }
 
 void Executor::finish() {
-  size_t expected = 0;
+  traps_ = exits_ = 0;
   for (size_t n = 0; n < nodes_.size(); n++)
     if (!programs_[n].finish.empty()) {
       start(nodes_[n].pid, programs_[n].finish);
       for (const auto& [thread, program] : programs_[n].branches)
         start(nodes_[n].threads[thread].tid, programs_[n].threads[thread - 1]);
-      expected += 1 + programs_[n].threads.size();
     }
-  wait_all(expected);
+  for (size_t n = 0; n < nodes_.size(); n++) {
+    if (programs_[n].finish.empty()) continue;
+    wait_for(nodes_[n].pid);
+    if (!programs_[n].threads.empty()) wait_for_threads(nodes_[n].pid);
+  }
 }
 
 namespace {
@@ -440,7 +467,13 @@ void Executor::prepare() {
   for (size_t n : tasks) set_last_registers(n);
 }
 
-void Executor::release(bool leave_stopped) {
+void Executor::release(bool leave_stopped, bool guarded) {
+  std::vector<HostPid> tasks;
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(worker(n).tid);
+  // a single process dies as a whole by PTRACE_O_EXITKILL
+  std::optional<ReleaseGuard> guard;
+  if (guarded && tasks.size() > 1) guard.emplace(tasks);
   for (size_t n = 0; n < nodes_.size(); n++) {
     if (plan_.nodes[n].kind != PlanNode::Kind::task) continue;
     const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
@@ -452,6 +485,7 @@ void Executor::release(bool leave_stopped) {
     for (size_t i = nodes_[n].threads.size(); plan_.nodes[n].kind == PlanNode::Kind::task && i-- > 0;)
       Tracee(nodes_[n].threads[i].tid).detach();
   alive_.clear();
+  if (guard) guard->done();
 }
 
 }  // namespace nsr

@@ -34,7 +34,8 @@ class Executor {
   /// Registers and masks; the shared area goes. The tree is complete and still stands.
   void prepare();
   /// Everything runs (stopped tasks stop). Throws nothing that leaves a part of the tree behind.
-  void release(bool leave_stopped);
+  /// guarded: nor does the engine's death in the middle of it; false where another sees to that.
+  void release(bool leave_stopped, bool guarded);
 
   /// Threads of a node, leader first; none for zombies and helpers. Complete after finish().
   std::vector<HostPid> threads_of(size_t node) const;
@@ -59,6 +60,9 @@ class Executor {
   Place place_of(const arch::Registers& regs) const;
   void index(size_t node);
   void wait_all(size_t expected);
+  void wait_for(HostPid tid);
+  void wait_for_threads(HostPid leader);
+  void on_report(const Stop& stop);
   void on_trap(HostPid tid);
   void check_results(const Place& place, size_t position);
   void start(HostPid tid, const StoredProgram& program);

@@ -236,7 +236,8 @@ class Restore {
       ask_launcher();
       told_hook("pre-resume");
       open_network();
-      executor.release(options_.leave_stopped);
+      // in a namespace of its own the tree dies with the launcher's init, which knows when the engine dies too early
+      executor.release(options_.leave_stopped, options_.launcher_fd < 0);
       cgroups.keep();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
