@@ -59,10 +59,10 @@ struct ImageDir::State {
   std::optional<pb::inventory_entry> read_inventory() const;
   ImageLayout find_layout();
   /// Makes files of all finished images that are held.
-  void write_held();
+  void write_held() const;
 };
 
-void ImageDir::State::write_held() {
+void ImageDir::State::write_held() const {
   for (const WriterLedger::Held& image : ledger->held) {
     UniqueFd file = create_image_file(fd.get(), image.file, shown(image.file));
     if (!write_exact(file.get(), image.bytes.data(), image.bytes.size()))
@@ -72,6 +72,7 @@ void ImageDir::State::write_held() {
 }
 
 UniqueFd ImageDir::State::open_file(const std::string& name) const {
+  write_held();
   // O_NONBLOCK: a fifo of that name must not stop us
   UniqueFd file(::openat(fd.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file && errno != ENOENT) throw_errno(Failure::image, shown(name), "cannot be opened", errno);
@@ -215,6 +216,7 @@ pb::inventory_entry ImageDir::inventory() const {
 }
 
 bool ImageDir::has(Img type, uint64_t number) const {
+  s_->write_held();
   return ::faccessat(s_->fd.get(), image_name(type, number).c_str(), F_OK, 0) == 0;
 }
 
