@@ -28,7 +28,7 @@ constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
 constexpr int kIoprioWhoProcess = 1;
 constexpr uint32_t kAskPersonality = 0xffffffff;  // personality(2)
-constexpr int kPtraceGetDispatch = 0x4211;  // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+constexpr int kPtraceGetDispatch = 0x4211;        // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
 const Logger log("process");
 
 struct SchedAttr {

@@ -45,7 +45,8 @@ class TaskStateReader {
  private:
   struct ThreadSlots {
     RemoteAddr tid_address, altstack, words;
-    Program::Index securebits, timer_slack, personality, mce_kill, speculation;  ///< speculation: the first of kSpeculationKinds
+    Program::Index securebits, timer_slack, personality, mce_kill,
+        speculation;  ///< speculation: the first of kSpeculationKinds
   };
   void check_supported(const procfs::Status& status) const;
   void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, pb::core_entry& core,

@@ -193,7 +193,7 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
 
 /// Threads that find the socket full would wait and be woken all together for each place that becomes free.
 void BorrowedTask::make_room_for_bells(int end) {
-  constexpr size_t kFit = 128;   // into the default buffer
+  constexpr size_t kFit = 128;    // into the default buffer
   constexpr int kMessage = 1024;  // what the kernel counts for one, at least
   if (task_.threads.size() <= kFit) return;
   UniqueFd theirs(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), end, 0)));
