@@ -211,7 +211,7 @@ class Dump {
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
     t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + 256 * questions.size());
-    smaps_.start(t.frozen->pid);
+    smaps_.start(t.handle());
     reader.ask_timers(*t.borrowed);
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());
