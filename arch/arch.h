@@ -100,6 +100,12 @@ std::array<uint64_t, 6> syscall_arguments(const Registers& r);
 /// other calls and without a timeout. It lies in a register, which set_timeout_ms writes.
 int remaining_timeout_ms(const Registers& r, uint64_t slept_ns);
 void set_timeout_ms(Registers& r, int milliseconds);
+/// For a call that is issued again in full and takes a relative timeout from a struct timespec: which argument points
+/// to it. The kernel reads it at entry only.
+std::optional<size_t> timespec_argument(const Registers& r);
+void set_argument(Registers& r, size_t index, uint64_t value);
+/// Memory under the stack that a thread in a system call does not use (below the red zone), n bytes.
+RemoteAddr unused_stack(const Registers& r, size_t n);
 /// Whether the kernel's note of what is left of the call (-ERESTART_RESTARTBLOCK) is needed to go on.
 bool has_lost_restart(const Registers& r);
 /// The number of such a call. After an earlier interruption it is only in the code: `before` ends at the syscall

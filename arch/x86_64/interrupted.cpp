@@ -67,6 +67,38 @@ int remaining_timeout_ms(const Registers& r, uint64_t slept_ns) {
 
 void set_timeout_ms(Registers& r, int milliseconds) { r.r10 = static_cast<uint32_t>(milliseconds); }
 
+std::optional<size_t> timespec_argument(const Registers& r) {
+  auto call = interrupted_syscall(r);
+  if (!call || call->result != -kErestartnohand) return std::nullopt;
+  size_t index = 0;
+  switch (call->nr) {
+    case SYS_rt_sigtimedwait:
+      index = 2;
+      break;
+    case SYS_semtimedop:
+    case 441 /* epoll_pwait2 */:
+      index = 3;
+      break;
+    case SYS_io_getevents:
+    case 333 /* io_pgetevents */:
+      index = 4;
+      break;
+    default:
+      return std::nullopt;
+  }
+  return syscall_arguments(r)[index] ? std::optional(index) : std::nullopt;
+}
+
+void set_argument(Registers& r, size_t index, uint64_t value) {
+  unsigned long long* const places[6] = {&r.rdi, &r.rsi, &r.rdx, &r.r10, &r.r8, &r.r9};
+  *places[index] = value;
+}
+
+RemoteAddr unused_stack(const Registers& r, size_t n) {
+  constexpr uint64_t kRedZone = 128;
+  return RemoteAddr((r.rsp - kRedZone - n) & ~15ull);
+}
+
 bool has_lost_restart(const Registers& r) {
   auto call = interrupted_syscall(r);
   return call && call->result == -kErestartRestartblock;

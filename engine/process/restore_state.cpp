@@ -25,6 +25,9 @@ namespace {
 
 constexpr int kIoprioWhoProcess = 1;
 constexpr uint32_t kSsOnstack = 1;
+constexpr int kArchSetCpuid = 0x1012;
+constexpr int kSchedFlagUtilMin = 0x20, kSchedFlagUtilMax = 0x40;
+constexpr int kPrSetMemoryMerge = 67;
 constexpr int kPrSetMdwe = 65, kPrSetIoFlusher = 57;
 
 struct SchedAttr {
@@ -47,6 +50,11 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
     a.runtime = ext->sched_runtime();
     a.deadline = ext->sched_deadline();
     a.period = ext->sched_period();
+    if (ext->has_sched_util_min()) a.flags |= kSchedFlagUtilMin;
+    if (ext->has_sched_util_max()) a.flags |= kSchedFlagUtilMax;
+    a.util_min = ext->sched_util_min();
+    a.util_max = ext->sched_util_max();
+    if (a.flags & (kSchedFlagUtilMin | kSchedFlagUtilMax)) a.size = sizeof a;
   }
   if (tc.has_sched_policy() && (a.policy || a.nice || a.flags)) {
     p.call(SYS_sched_setattr, 0, arena.put(a), 0);
@@ -62,6 +70,11 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
   if (ext->io_flusher()) {
     p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
     p.note("IO flusher (needs CAP_SYS_RESOURCE)");
+  }
+  if (ext->tsc()) p.call(SYS_prctl, PR_SET_TSC, ext->tsc(), 0, 0, 0);
+  if (ext->cpuid_faults()) {
+    p.call(SYS_arch_prctl, kArchSetCpuid, 0);
+    p.note("cpuid that raises SIGSEGV (needs a CPU that can do that)");
   }
   if (ext->has_personality()) p.call(SYS_personality, ext->personality());
   if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT)
@@ -176,6 +189,10 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
       if (mask >> bit & 1) p.allow(SYS_membarrier, 1u << bit, 0, 0);
   emit_posix_timers(tc.timers(), can_choose_timer_ids(), p, arena);
   emit_start_timers(tc.timers(), p, arena);
+  if (ext.memory_merge()) {
+    p.call(SYS_prctl, kPrSetMemoryMerge, 1, 0, 0, 0);
+    p.note("merging of its memory (needs CAP_SYS_RESOURCE)");
+  }
   if (ext.mdwe()) p.call(SYS_prctl, kPrSetMdwe, ext.mdwe(), 0, 0, 0);
 }
 

@@ -2,7 +2,9 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "engine/base/error.h"
 
@@ -48,6 +50,12 @@ void to_image(const std::vector<siginfo_t>& queued, pb::signal_queue_entry& out)
   for (const siginfo_t& si : queued) out.add_signals()->set_siginfo(&si, sizeof si);
 }
 
+bool disturbs_programs(const siginfo_t& si) {
+  constexpr int kSynchronous[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+  bool fault = std::find(std::begin(kSynchronous), std::end(kSynchronous), si.si_signo) != std::end(kSynchronous);
+  return si.si_signo == SIGTRAP || (fault && si.si_code > 0);
+}
+
 void emit_queued(const pb::signal_queue_entry& queued, NsPid pid, NsPid tid, Program& program, Arena& arena) {
   for (const auto& entry : queued.signals()) {
     if (entry.siginfo().size() != sizeof(siginfo_t))
@@ -55,6 +63,7 @@ void emit_queued(const pb::signal_queue_entry& queued, NsPid pid, NsPid tid, Pro
                   "a queued signal in its core image is not 128 bytes long");
     siginfo_t si;
     std::memcpy(&si, entry.siginfo().data(), sizeof si);
+    if (disturbs_programs(si)) continue;
     RemoteAddr at = arena.put(si);
     // a task may queue any siginfo to itself (rt_sigqueueinfo(2)), which keeps si_code and the sender
     if (tid.value == 0)

@@ -33,7 +33,10 @@ void emit_sigactions(const pb::task_core_entry& tc, Program& program, Arena& are
 KernelSigaction action_of(const pb::task_core_entry& tc, int signal);
 
 void to_image(const std::vector<siginfo_t>& queued, pb::signal_queue_entry& out);
-/// Queues signals again in their order: to the process (tid 0) or to one thread.
+/// Signals that cannot be queued as long as programs end in traps: SIGTRAP cannot be blocked then, and the kernel takes
+/// a queued fault (si_code > 0) before the trap, blocked or not.
+bool disturbs_programs(const siginfo_t& info);
+/// Queues signals again in their order, to the process (tid 0) or to one thread, but those that disturb programs.
 void emit_queued(const pb::signal_queue_entry& queued, NsPid pid, NsPid tid, Program& program, Arena& arena);
 
 }  // namespace nsr

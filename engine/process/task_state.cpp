@@ -23,7 +23,8 @@ namespace nsr {
 namespace {
 
 constexpr int kPrGetTidAddress = 40;
-constexpr int kPrGetMdwe = 66, kPrGetIoFlusher = 58;
+constexpr int kArchGetCpuid = 0x1011;
+constexpr int kPrGetMdwe = 66, kPrGetMemoryMerge = 68, kPrGetIoFlusher = 58;
 constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
 constexpr int kIoprioWhoProcess = 1;
@@ -132,6 +133,8 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
     p.allow(SYS_prctl, kPrGetTidAddress, s.tid_address, 0, 0, 0);
     p.allow(SYS_sigaltstack, 0, s.altstack);
     p.allow(SYS_prctl, PR_GET_PDEATHSIG, s.words, 0, 0, 0);
+    p.allow(SYS_prctl, PR_GET_TSC, s.words.value + 4, 0, 0, 0);
+    s.cpuid = p.allow(SYS_arch_prctl, kArchGetCpuid, 0);
     s.securebits = p.allow(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
     s.timer_slack = p.allow(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
     s.personality = p.allow(SYS_personality, kAskPersonality);
@@ -152,6 +155,7 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   thp_ = p.allow(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
   membarrier_ = p.allow(SYS_membarrier, kMembarrierGetRegistrations, 0, 0);
   mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
+  memory_merge_ = p.allow(SYS_prctl, kPrGetMemoryMerge, 0, 0, 0, 0);
   io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
   keyrings_ = p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 0, 0, 0);
   p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0, 0, 0);
@@ -233,6 +237,8 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   ext.set_personality(static_cast<uint32_t>(records[slot.personality].result));
   if (records[slot.timer_slack].result > 0)
     ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
+  if (arena.local<uint32_t>(slot.words)[1] == PR_TSC_SIGSEGV) ext.set_tsc(PR_TSC_SIGSEGV);
+  if (records[slot.cpuid].result == 0) ext.set_cpuid_faults(true);
   if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
   for (size_t kind = 0; kind < kSpeculationKinds; kind++)
     ext.add_speculation_ctrl(static_cast<uint32_t>(std::max<int64_t>(0, records[slot.speculation + kind].result)));
@@ -253,7 +259,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   tc.set_flags(stat.flags);
   tc.set_personality(ext.threads(0).personality());
   sigactions_.collect(arena, tc);
-  timers_->collect(program, arena, pids_, *tc.mutable_timers());
+  timers_->collect(program, arena, pids_, task_.pid, *tc.mutable_timers());
   for (const rlimit& l : procfs::parse_limits(dir_.read("limits"))) {
     pb::rlimit_entry& e = *tc.mutable_rlimits()->add_rlimits();
     e.set_cur(l.rlim_cur);
@@ -270,6 +276,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   memory.thp_disabled = result(thp_) > 0;
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
+  if (result(memory_merge_) > 0) ext.set_memory_merge(true);
   if (result(io_flusher_) > 0) ext.mutable_threads(0)->set_io_flusher(true);
   if (auto text = dir_.try_read("autogroup"))
     if (size_t at = text->find(" nice "); at != std::string::npos)

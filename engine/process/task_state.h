@@ -45,7 +45,7 @@ class TaskStateReader {
  private:
   struct ThreadSlots {
     RemoteAddr tid_address, altstack, words;
-    Program::Index securebits, timer_slack, personality, mce_kill,
+    Program::Index securebits, cpuid, timer_slack, personality, mce_kill,
         speculation;  ///< speculation: the first of kSpeculationKinds
   };
   void check_supported(const procfs::Status& status) const;
@@ -65,7 +65,7 @@ class TaskStateReader {
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
   std::vector<ThreadSlots> slots_;
-  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, keyrings_{};
+  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{};
   RemoteAddr subreaper_{};
 };
 

@@ -17,7 +17,9 @@ class TimerReader {
  public:
   TimerReader(std::vector<procfs::PosixTimer> posix) : posix_(std::move(posix)) {}
   void add(Program& program, Arena& arena);
-  void collect(const Program& program, const Arena& arena, const PidMap& pids, pb::task_timers_entry& out) const;
+  /// process: whose timers they are.
+  void collect(const Program& program, const Arena& arena, const PidMap& pids, HostPid process,
+               pb::task_timers_entry& out) const;
 
  private:
   std::vector<procfs::PosixTimer> posix_;

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 
 #include "engine/base/error.h"
@@ -431,6 +432,37 @@ void Executor::prepare_sigtrap(size_t n) {
   if (r) throw_errno(Failure::environment, t.object(), "setting the action of SIGTRAP failed", static_cast<int>(-r));
 }
 
+/// Pending traps and faults, which would have stopped the programs. A task may send itself a signal of any origin.
+void Executor::queue_faults(size_t n) {
+  const ImageTask& t = task_of(n);
+  auto faults = [](const pb::signal_queue_entry& queue) {
+    std::vector<std::string> out;
+    for (const auto& e : queue.signals()) {
+      siginfo_t si;
+      if (e.siginfo().size() == sizeof si && std::memcpy(&si, e.siginfo().data(), sizeof si) && disturbs_programs(si))
+        out.push_back(e.siginfo());
+    }
+    return out;
+  };
+  auto queue = [&](const Tracee& tracee, NsPid tid, const std::string& info) {
+    int32_t signo;
+    std::memcpy(&signo, info.data(), sizeof signo);
+    for (const Thread& th : nodes_[n].threads) Tracee(th.tid).set_signal_mask(~0ull);
+    auto pid = static_cast<uint64_t>(t.pid.value), at = area_.arena().put(info.data(), info.size()).value;
+    long r = tid.value ? tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_tgsigqueueinfo,
+                                            {pid, static_cast<uint64_t>(tid.value), static_cast<uint64_t>(signo), at})
+                       : tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_sigqueueinfo,
+                                            {pid, static_cast<uint64_t>(signo), at});
+    if (r)
+      throw_errno(Failure::environment, t.object(), format("queueing signal %d failed", signo), static_cast<int>(-r));
+    tracee.to_event_stop();
+  };
+  for (const std::string& info : faults(t.tc().signals_s())) queue(Tracee(worker(n).tid), NsPid(0), info);
+  for (size_t i = 0; i < t.threads.size(); i++)
+    for (const std::string& info : faults(t.threads[i].core.thread_core().signals_p()))
+      queue(Tracee(nodes_[n].threads[i].tid), t.threads[i].tid, info);
+}
+
 void Executor::remove_area(size_t n) {
   const ImageTask& t = task_of(n);
   Tracee tracee(worker(n).tid);
@@ -463,6 +495,7 @@ void Executor::prepare() {
   }
   // processes may share memory and signal actions: all have ended their programs when the first one changes these
   for (size_t n : tasks) prepare_sigtrap(n);
+  for (size_t n : tasks) queue_faults(n);
   for (size_t n : tasks) remove_area(n);
   for (size_t n : tasks) set_last_registers(n);
 }

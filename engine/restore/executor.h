@@ -78,6 +78,7 @@ class Executor {
   void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
   void start_signalled_timers(size_t node);
   void prepare_sigtrap(size_t node);
+  void queue_faults(size_t node);
   void remove_area(size_t node);
   void set_last_registers(size_t node);
   void set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn);

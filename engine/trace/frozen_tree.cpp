@@ -218,13 +218,30 @@ class Freezer {
   std::set<int> known_, known_threads_;
 };
 
+/// What is left of a timeout that lies in memory goes to memory that the thread does not use: its own copy may be used
+/// again. The thread may be let go at once, with this or with its own pointer.
+void shorten_timeout(const FrozenTask& t, FrozenThread& th) {
+  auto index = arch::timespec_argument(th.regs);
+  if (!index || th.slept_ns == 0) return;
+  timespec ts{};
+  if (!try_read_memory(t.handle(), RemoteAddr(arch::syscall_arguments(th.regs)[*index]), &ts, sizeof ts)) return;
+  constexpr int64_t kSecond = 1000000000;
+  int64_t slept = static_cast<int64_t>(th.slept_ns);
+  if (ts.tv_sec < 0 || ts.tv_sec > slept / kSecond + 1000000000) return;  // as good as no limit
+  int64_t left = std::max<int64_t>(1, ts.tv_sec * kSecond + ts.tv_nsec - slept);
+  ts = {left / kSecond, left % kSecond};
+  RemoteAddr room = arch::unused_stack(th.regs, sizeof ts);
+  if (try_write_memory(t.handle(), room, &ts, sizeof ts)) arch::set_argument(th.regs, *index, room.value);
+}
+
 /// Calls that would tell of the stop by EINTR are issued again: at once, so that it holds also when the engine dies.
-void keep_unnoticed(FrozenThread& th, const Tracee& tracee) {
+void keep_unnoticed(const FrozenTask& t, FrozenThread& th, const Tracee& tracee) {
   auto regs = arch::without_interruption(th.regs);
   if (!regs) return;
   th.regs = *regs;
   int left = arch::remaining_timeout_ms(th.regs, th.slept_ns);
   if (left > 0) arch::set_timeout_ms(th.regs, left);
+  shorten_timeout(t, th);
   tracee.set_registers(th.regs);
 }
 
@@ -245,7 +262,7 @@ void fill_in(FrozenTask& t, SleepClock& clock) {
     th.regs = tracee.registers();
     th.signal_mask = tracee.signal_mask();
     if (th.sleep) th.slept_ns = clock.slept_ns(*th.sleep);
-    keep_unnoticed(th, tracee);
+    keep_unnoticed(t, th, tracee);
     if (th.stop_signal) t.stop_signal = th.stop_signal;
     if (same_ns) {
       th.ns_tid = NsPid(th.tid.value);

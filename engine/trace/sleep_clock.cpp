@@ -56,6 +56,14 @@ bool has_timeout(const std::string& text) {
       return arg[1] == 0;  // with a remainder pointer the kernel writes what is left
     case SYS_clock_nanosleep:
       return !(arg[1] & TIMER_ABSTIME) && arg[3] == 0;
+    case SYS_rt_sigtimedwait:
+      return arg[2] != 0;
+    case SYS_semtimedop:
+    case 441 /* epoll_pwait2 */:
+      return arg[3] != 0;
+    case SYS_io_getevents:
+    case 333 /* io_pgetevents */:
+      return arg[4] != 0;
     case SYS_restart_syscall:
       return true;
     default:

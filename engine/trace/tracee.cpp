@@ -270,6 +270,10 @@ void read_memory(HostPid pid, RemoteAddr from, void* to, size_t n) {
   if (!transfer(false, pid, from, to, n)) memory_failure(pid, "reading", from, n);
 }
 
+bool try_write_memory(HostPid pid, RemoteAddr to, const void* from, size_t n) {
+  return transfer(true, pid, to, const_cast<void*>(from), n);
+}
+
 void write_memory(HostPid pid, RemoteAddr to, const void* from, size_t n) {
   if (!transfer(true, pid, to, const_cast<void*>(from), n)) memory_failure(pid, "writing", to, n);
 }

@@ -109,5 +109,6 @@ void force_read(HostPid pid, RemoteAddr from, void* to, size_t n);
 void force_write(HostPid pid, RemoteAddr to, const void* from, size_t n);
 /// False instead of an Error.
 [[nodiscard]] bool try_read_memory(HostPid pid, RemoteAddr from, void* to, size_t n);
+[[nodiscard]] bool try_write_memory(HostPid pid, RemoteAddr to, const void* from, size_t n);
 
 }  // namespace nsr
