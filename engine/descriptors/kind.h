@@ -123,6 +123,9 @@ class Kind {
   virtual void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) = 0;
   /// Called once after every file was dumped; for what needs the whole picture (pipe data, peers outside the tree).
   virtual void finish_dump(DumpContext&) {}
+  /// Called once before the images are declared complete, when tasks that live on run again: for images of what
+  /// finish_dump has read, whose writing takes time that nobody should have to wait for.
+  virtual void write_last(DumpContext&) {}
   /// Called once when the images are complete and the tree is about to be killed for good (not with --leave-running):
   /// whatever its death would tell to others is silenced.
   virtual void before_kill(DumpContext&) {}

@@ -513,7 +513,10 @@ class Dump {
     }
     hook("post-dump");
     // Tasks that live on need wait neither for the disk nor for files to be made.
-    if (options_.final_state == FinalState::kill) images_.commit(inventory);
+    if (options_.final_state == FinalState::kill) {
+      files_->write_last();
+      images_.commit(inventory);
+    }
     switch (options_.final_state) {
       case FinalState::kill:
         // Until the restore nobody may tell the peers that the connections are gone.
@@ -537,6 +540,7 @@ class Dump {
     frozen_until_ = Clock::now();
     if (options_.final_state != FinalState::kill) {
       pages_.write_held();
+      files_->write_last();
       images_.commit(inventory);
     }
     write_statistics();

@@ -80,6 +80,10 @@ void DumpFiles::finish() {
   w.finish();
 }
 
+void DumpFiles::write_last() {
+  for (auto& kind : kinds_) kind->write_last(*this);
+}
+
 void DumpFiles::before_kill() {
   for (auto& kind : kinds_) kind->before_kill(*this);
 }

@@ -34,6 +34,8 @@ class DumpFiles final : public DumpContext {
   std::vector<Error> try_all();
   /// Lets the kinds finish and writes files.img.
   void finish();
+  /// Writes what tasks that live on need not wait for.
+  void write_last();
   /// The images are complete and the tree is about to be killed.
   void before_kill();
   /// What holds live connections still; set before dump_all().

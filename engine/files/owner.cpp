@@ -109,6 +109,7 @@ class WithOwner final : public Kind {
   bool match(const OpenFile& file) const override { return kind_->match(file); }
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override { kind_->dump(file, entry, ctx); }
   void finish_dump(DumpContext& ctx) override { kind_->finish_dump(ctx); }
+  void write_last(DumpContext& ctx) override { kind_->write_last(ctx); }
   void before_kill(DumpContext& ctx) override { kind_->before_kill(ctx); }
   bool owns(const pb::file_entry& entry) const override { return kind_->owns(entry); }
   std::string describe(const pb::file_entry& entry) const override { return kind_->describe(entry); }

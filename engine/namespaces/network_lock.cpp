@@ -42,7 +42,7 @@ NetworkHold::NetworkHold(NetworkLock method, std::string run_id)
 NetworkHold::~NetworkHold() { release(); }
 
 NetworkHold::Held& NetworkHold::add(uint64_t net, UniqueFd net_fd, Directions directions) {
-  Held held{std::move(net_fd), nullptr, std::move(directions)};
+  Held held{std::move(net_fd), nullptr, std::move(directions), std::chrono::steady_clock::now()};
   const InNetworkNamespace there(held.net);
   held.firewall = make_firewall(method_);
   held.firewall->add(live_table_, held.directions, true);
@@ -94,6 +94,9 @@ void NetworkHold::release() noexcept {
     } catch (const std::exception& e) {
       log.error("%s", e.what());  // it goes with this process
     }
+    using namespace std::chrono;
+    log.info("let go after %lld us",
+             static_cast<long long>(duration_cast<microseconds>(steady_clock::now() - held.since).count()));
     // Closing a netlink socket of the firewall waits until the kernel has forgotten the rules, 10 to 20 ms.
     released_.push_back(std::move(held));
   }
@@ -105,7 +108,7 @@ void NetworkHold::open() {
   if (method_ == NetworkLock::skip) return;
   auto firewall = make_firewall(method_);
   firewall->remove(kept_lock_table(run_id_));
-  released_.push_back({UniqueFd(), std::move(firewall), {}});
+  released_.push_back({UniqueFd(), std::move(firewall), {}, {}});
 }
 
 bool remove_kept_lock(NetworkLock method, const std::string& run_id) {

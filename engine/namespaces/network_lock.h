@@ -3,6 +3,7 @@
 // the tree's own: there nothing moves.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,6 +44,7 @@ class NetworkHold : public ConnectionLock {
     UniqueFd net;  ///< empty: the engine's own
     std::unique_ptr<Firewall> firewall;
     Directions directions;
+    std::chrono::steady_clock::time_point since;
   };
   Held& add(uint64_t net, UniqueFd net_fd, Directions directions);
 

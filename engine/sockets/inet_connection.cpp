@@ -37,6 +37,16 @@ TcpStream read_image(const pb::inet_sk_entry& sk, ImageDir& images) {
   return stream;
 }
 
+constexpr size_t kMostInMemory = 64 << 20;
+
+void write_image(const TcpStream& stream, uint32_t ino, ImageDir& images) {
+  ImageWriter image = images.create(Img::tcp_stream, ino);
+  image.write(stream.info);
+  image.raw(stream.in.data(), stream.in.size());
+  image.raw(stream.out.data(), stream.out.size());
+  image.finish();
+}
+
 }  // namespace
 
 SocketAddress InetKind::find_peer(int fd, uint32_t ino) {
@@ -85,13 +95,20 @@ void InetKind::finish_dump(DumpContext& ctx) {
   if (held_.empty()) return;
   // One that was found in a queue of a UNIX socket alone.
   if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
-  guard_->read(jobs(), [&](size_t i, const TcpStream& stream) {
-    ImageWriter image = ctx.images().create(Img::tcp_stream, held_[i].ino);
-    image.write(stream.info);
-    image.raw(stream.in.data(), stream.in.size());
-    image.raw(stream.out.data(), stream.out.size());
-    image.finish();
+  size_t bytes = 0;
+  guard_->read(jobs(), [&](size_t i, TcpStream stream) {
+    bytes += stream.in.size() + stream.out.size();
+    // A file for each takes longer than to read them: later, as long as that costs little memory.
+    if (bytes <= kMostInMemory)
+      streams_.emplace(held_[i].ino, std::move(stream));
+    else
+      write_image(stream, held_[i].ino, ctx.images());
   });
+}
+
+void InetKind::write_last(DumpContext& ctx) {
+  for (const auto& [ino, stream] : streams_) write_image(stream, ino, ctx.images());
+  streams_.clear();
 }
 
 void InetKind::before_kill(DumpContext&) {

@@ -20,6 +20,7 @@ class InetKind : public Kind {
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
   /// Reads the streams of the connections that are kept.
   void finish_dump(DumpContext& ctx) override;
+  void write_last(DumpContext& ctx) override;
   /// Connections that are kept must not say good-bye to their peers.
   void before_kill(DumpContext& ctx) override;
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::INETSK; }
@@ -59,7 +60,7 @@ class InetKind : public Kind {
     std::optional<TcpNudge> nudge;
   };
   std::vector<Restored> restored_;         ///< connections until the tree runs
-  std::map<uint32_t, TcpStream> streams_;  ///< restore: by file id, until the connection runs
+  std::map<uint32_t, TcpStream> streams_;  ///< dump: by inode, until written; restore: by file id, until it runs
   bool locked_ = false;
   std::vector<uint32_t> opened_;
   SocketExtras extras_;

@@ -210,7 +210,7 @@ TcpGuard::~TcpGuard() {
   }
 }
 
-void TcpGuard::read(const std::vector<Job>& jobs, const std::function<void(size_t, const TcpStream&)>& take) {
+void TcpGuard::read(const std::vector<Job>& jobs, const std::function<void(size_t, TcpStream)>& take) {
   run_jobs(channel_.get(), Order::read, jobs, take);
 }
 

@@ -30,7 +30,7 @@ class TcpGuard {
   };
   /// read_tcp_stream() of each over there, several under way at a time; `take` gets index and stream, in order. What
   /// one of them throws is thrown here.
-  void read(const std::vector<Job>& jobs, const std::function<void(size_t, const TcpStream&)>& take);
+  void read(const std::vector<Job>& jobs, const std::function<void(size_t, TcpStream)>& take);
   /// mute_tcp_connection() of each over there, where the sockets stay open.
   void mute(const std::vector<Job>& jobs);
 

@@ -54,6 +54,7 @@ class Dump : public DumpContext {
     std::vector<uint32_t> ids;
     for (const OpenFile& file : all_) ids.push_back(file_id_of(file));
     for (auto& kind : kinds_) kind->finish_dump(*this);
+    for (auto& kind : kinds_) kind->write_last(*this);
     for (const auto& entry : entries) images_.append(Img::files).write(entry);
     pb::inventory_entry inventory;
     inventory.set_img_version(2);
