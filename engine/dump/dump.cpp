@@ -34,6 +34,7 @@
 #include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/ipc_namespace.h"
+#include "engine/namespaces/mount_namespace.h"
 #include "engine/namespaces/net_namespace.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
@@ -448,6 +449,7 @@ class Dump {
       InNamespace there(ipc, "ipc");
       dump_ipc_namespace(images_, ids.ipc_ns_id());
     }
+    if (namespaces_.own(CLONE_NEWNS)) dump_mount_namespace(images_, ids.mnt_ns_id(), live_.front().frozen->handle());
     if (UniqueFd net = own_namespace(CLONE_NEWNET)) {
       std::string key = external_namespace_key(options_.files.external, net, "net");
       InNamespace there(net, "net");

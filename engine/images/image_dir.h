@@ -36,6 +36,7 @@ enum class Img {
   mm_ext,    // ours (nsr-mm-<pid>), optional on read
   file_ext,  // ours (nsr-files), optional on read
   net_ext,   // ours (nsr-net-<namespace>), optional on read
+  mnt_ext,   // ours (nsr-mnt-<namespace>), optional on read
   // legacy, read only
   reg_files, ext_files, ns_files, eventfd, eventpoll, eventpoll_tfd, signalfd, inotify, inotify_wd, fanotify,
   fanotify_mark, pipes, fifo, unixsk, inetsk, packetsk, netlinksk, tty_files, tunfile, timerfd, bpfmap_file, vmas,

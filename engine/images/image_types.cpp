@@ -72,6 +72,7 @@ constexpr ImageType kTypes[] = {
     {Img::mm_ext, common, decimal, 0x4e534d4d, "nsr-mm-", ""},
     {Img::file_ext, common, none, 0x4e534649, "nsr-files", ""},
     {Img::net_ext, common, decimal, 0x4e534e45, "nsr-net-", ""},
+    {Img::mnt_ext, common, decimal, 0x4e534d4e, "nsr-mnt-", ""},
     {Img::reg_files, common, none, 0x50363636, "reg-files", ".img"},
     {Img::ext_files, common, none, 0x59255641, "ext-files", ".img"},
     {Img::ns_files, common, none, 0x61394011, "ns-files", ".img"},

@@ -54,8 +54,7 @@ void NamespaceIds::set_root(HostPid pid, NsPid inner) {
     if (inode == known) continue;
     refuse_unknown(kind, pid);
     known = inode;
-    bool of_launcher = kind.clone_flag == CLONE_NEWNS ? inner != NsPid(1) : pidns_of_launcher;
-    if ((kind.clone_flag == CLONE_NEWPID || kind.clone_flag == CLONE_NEWNS) && of_launcher) continue;
+    if ((kind.clone_flag == CLONE_NEWPID || kind.clone_flag == CLONE_NEWNS) && pidns_of_launcher) continue;
     id = next++;
   }
 }

@@ -10,6 +10,7 @@
 #include "engine/base/log.h"
 #include "engine/images/namespace_kinds.h"
 #include "engine/namespaces/ipc_namespace.h"
+#include "engine/namespaces/mount_namespace.h"
 #include "engine/namespaces/uts_namespace.h"
 #include "mountns/private_proc.h"
 
@@ -108,7 +109,10 @@ void TreeNamespaces::enter() {
 }
 
 void TreeNamespaces::fill(const NetFill& net) {
-  if (flags_ & CLONE_NEWNS) set_propagation(Propagation::slave);
+  if (flags_ & CLONE_NEWNS) {
+    set_propagation(Propagation::slave);
+    mounts_proc_ = fill_mount_namespace(images_, ids_.mnt_ns_id(), root_is_init_);
+  }
   if (flags_ & CLONE_NEWUTS) fill_uts_namespace(images_, ids_.uts_ns_id());
   if (flags_ & CLONE_NEWIPC) fill_ipc_namespace(images_, ids_.ipc_ns_id());
   if (flags_ & CLONE_NEWNET && !options_.empty_netns) fill_net_namespace(images_, ids_.net_ns_id(), net);

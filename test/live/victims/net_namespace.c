@@ -24,7 +24,7 @@ static const char* kShow =
     "tentative//';"
     "ip route show table all | sort; ip -6 route show table all | sort; ip rule; ip -6 rule;"
     "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/accept_redirects /proc/sys/net/ipv4/conf/*/forwarding"
-    " /proc/sys/net/core/somaxconn; iptables-save 2>/dev/null | grep -v '^#') > ";
+    " /proc/sys/net/core/somaxconn; iptables-save 2>/dev/null | grep -v '^#' | sed 's, .[0-9]*:[0-9]*.$,,') > ";
 
 static int run(const char* command, const char* more) {
   char text[2 * PATH_MAX];
