@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,14 +49,16 @@ class Dump : public DumpContext {
       : images_(dir), kinds_(kinds), options_(std::move(options)) {
     images_.begin_dump();
   }
-  /// Descriptors of this process; returns their file ids in order.
-  std::vector<uint32_t> run(const std::vector<int>& fds) {
+  using WriteMore = std::function<void(const std::vector<uint32_t>& file_ids)>;
+  /// Descriptors of this process; returns their file ids in order. write_more: for images beside those of the kinds.
+  std::vector<uint32_t> run(const std::vector<int>& fds, const WriteMore& write_more = {}) {
     for (int fd : fds) all_.push_back(*look_at(HostPid(getpid()), NsPid(getpid()), fd));
     std::vector<uint32_t> ids;
     for (const OpenFile& file : all_) ids.push_back(file_id_of(file));
     for (auto& kind : kinds_) kind->finish_dump(*this);
     for (auto& kind : kinds_) kind->write_last(*this);
     for (const auto& entry : entries) images_.append(Img::files).write(entry);
+    if (write_more) write_more(ids);
     pb::inventory_entry inventory;
     inventory.set_img_version(2);
     images_.commit(inventory);

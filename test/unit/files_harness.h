@@ -79,9 +79,11 @@ class RoundTrip {
     Kinds dumping = kinds_of(makers...);
     {
       FilesDump dump(dir.path, dumping, dump_options);
-      ids = dump.run(fds);
+      dump.run(fds, [&](const std::vector<uint32_t>& file_ids) {
+        ids = file_ids;
+        write_table(dump.images(), fds);
+      });
       entries = dump.entries;
-      write_table(dump.images(), fds);
     }
     kinds = kinds_of(makers...);
     restore = std::make_unique<Restore>(dir.path, kinds, restore_options);
