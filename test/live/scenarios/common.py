@@ -114,7 +114,7 @@ class Scenario:
         self.command([*enter, os.path.join(self.bin, "ns-restore"), "-d", "-D", self.path(images), "-o", "restore.log", "-v4", "--pidfile", pidfile, *options])
         self.roots.append(int(read(pidfile)))
         parent = int(read(f"/proc/{self.roots[-1]}/stat").rsplit(")", 1)[1].split()[1] or 0)
-        if read(f"/proc/{parent}/comm").strip() == "ns-restore":
+        if read(f"/proc/{parent}/comm").strip() == "ns-restore-init":
             self.inits.append(parent)
         return self.roots[-1]
 
