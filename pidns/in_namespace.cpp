@@ -45,6 +45,8 @@ InMountNamespace::InMountNamespace()
     : own_(open_namespace("self", "mnt")), root_(open_directory("/")), cwd_(open_directory(".")) {}
 
 InMountNamespace::InMountNamespace(const UniqueFd& target) : InMountNamespace() {
+  // setns(2): EINVAL while another thread shares root and working directory with this one.
+  if (unshare(CLONE_FS) != 0) throw_errno(Failure::environment, "root and working directory", "unshare failed", errno);
   if (setns(target.get(), 0) != 0) throw_errno(Failure::environment, "mount namespace", "it cannot be entered", errno);
 }
 
