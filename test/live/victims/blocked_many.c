@@ -1,7 +1,7 @@
 // One thread in each kind of call that waits with a limit, dumped twice in it: each ends by its limit, not by the stop
 // (EINTR), neither early nor with the whole time again.
 // rounds: 2
-// ignore: fd 6 info
+// ignore: fd [3-9] info
 // ignore: taskstate \d+ thread
 #include <linux/aio_abi.h>
 #include <linux/futex.h>
