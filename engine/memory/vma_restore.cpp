@@ -209,10 +209,12 @@ void AddressSpace::be_born_from(const AddressSpace& base, const PageRanges& shar
 PageRanges AddressSpace::at_fork() const { return unite(unite(kept_, early_), for_children_); }
 
 void AddressSpace::load_for_children(const PageRanges& wanted, const AddressSpace& source) {
-  PageRanges writable;
+  PageRanges writable, heritable;
   for (const Vma& v : vmas_)
     if (v.loading_prot & PROT_WRITE) writable.push_back({v.entry->start(), v.entry->end()});
-  PageRanges pages = intersect(subtract(wanted, kept_), writable);
+  for (const Vma& v : source.vmas_)
+    if (source.inheritable(v, *this)) heritable.push_back({v.entry->start(), v.entry->end()});
+  PageRanges pages = intersect(intersect(subtract(wanted, kept_), writable), heritable);
   refused_ = unite(refused_, subtract(wanted, pages));
   if (pages.empty()) return;
   foreign_.push_back({pages, &source});
@@ -258,8 +260,11 @@ void AddressSpace::emit_inherited(Program& p) const {
     p.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
     p.note("drop pages of the parent");
   }
-  for (const Vma& v : vmas_)
-    if (v.inherited) p.call(SYS_mprotect, v.entry->start(), length(*v.entry), v.loading_prot);
+  for (const Vma& v : vmas_) {
+    if (!v.inherited) continue;
+    p.call(SYS_mprotect, v.entry->start(), length(*v.entry), v.loading_prot);
+    if (v.touched) emit_touch(v.entry->start(), v.loading_prot, p);
+  }
 }
 
 void AddressSpace::emit_map(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {
@@ -299,8 +304,7 @@ void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& f
 /// one gets its own while a flag tells them apart; emit_settle takes the flag back.
 void AddressSpace::emit_apart(const Vma& v, Program& p) const {
   const pb::vma_entry& e = *v.entry;
-  bool dump = !(e.madv() >> MADV_DONTDUMP & 1);
-  if (v.flagged) p.call(SYS_madvise, e.start(), length(e), dump ? MADV_DONTDUMP : MADV_DODUMP);
+  if (v.flagged) p.call(SYS_madvise, e.start(), length(e), MADV_DONTDUMP);
   p.call(SYS_mprotect, e.start(), length(e), v.loading_prot);
   const Vma& before = *(&v - 1);
   emit_touch(e.start(), v.loading_prot, p);
@@ -377,7 +381,8 @@ void AddressSpace::load(const PageRanges& which, TaskProgram& out, Arena& arena)
   auto flush = [&] {
     if (iov.empty()) return;
     auto at = out.calls.call(SYS_preadv, fd, arena.put(iov.data(), iov.size() * sizeof(iovec)), iov.size(), first, 0);
-    out.calls.note("read its pages");
+    out.calls.note(format("read its pages from %llx on",
+                          static_cast<unsigned long long>(reinterpret_cast<uint64_t>(iov[0].iov_base))));
     out.expect(at, static_cast<int64_t>(bytes));
     iov.clear();
     bytes = 0;
