@@ -56,7 +56,11 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
     a.util_max = ext->sched_util_max();
     if (a.flags & (kSchedFlagUtilMin | kSchedFlagUtilMax)) a.size = sizeof a;
   }
-  if (tc.has_sched_policy() && (a.policy || a.nice || a.flags)) {
+  // also what is the default: the engine itself may have been started with another nice value or policy
+  if (tc.has_sched_policy()) {
+    // sched_setattr(2) sets the nice value of SCHED_OTHER and SCHED_BATCH only; the others keep theirs for later
+    if (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH && a.policy != SCHED_DEADLINE)
+      p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice), p.note("nice value");
     p.call(SYS_sched_setattr, 0, arena.put(a), 0);
     p.note("scheduling policy");
   }

@@ -4,6 +4,7 @@
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,7 +66,8 @@ void schedule_out(HostPid tid, const std::string& object, pb::thread_core_entry&
   SchedAttr a{};
   if (::syscall(SYS_sched_getattr, tid.value, &a, sizeof a, 0))
     throw_errno(Failure::target, object, "sched_getattr failed", errno);
-  tc.set_sched_nice(a.nice);
+  // sched_getattr(2) tells no nice value of real-time policies, which is there all the same
+  tc.set_sched_nice(::getpriority(PRIO_PROCESS, static_cast<id_t>(tid.value)));
   tc.set_sched_policy(a.policy);
   if (a.priority) tc.set_sched_prio(a.priority);
   if (a.flags) ext.set_sched_flags(a.flags);

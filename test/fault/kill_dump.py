@@ -100,6 +100,10 @@ class Killer:
         return total
 
 
+def median(durations):
+    return sorted(durations)[len(durations) // 2]
+
+
 def survive(killer, kills):
     options = ("--leave-running",)
     durations = [killer.whole_dump(*options) for _ in range(5)]
@@ -107,7 +111,7 @@ def survive(killer, kills):
     for n in range(3 * kills):
         if hits == kills:
             break
-        after = killer.random.uniform(0, sorted(durations)[len(durations) // 2])
+        after = killer.random.uniform(0, median(durations))
         begin = time.monotonic()
         if killer.killed_dump(after, *options):
             hits += 1
@@ -117,21 +121,24 @@ def survive(killer, kills):
         if n % 20 == 19:
             durations = durations[-14:] + [killer.whole_dump(*options)]
             killer.check_alive(f"dump after kill {n}")
-    duration = sorted(durations)[len(durations) // 2]
+    duration = median(durations)
     killer.runner.go()
     killer.runner.finish()
     return duration, hits
 
 
 def final(killer, kills):
-    duration = sorted(killer.whole_dump("--leave-running") for _ in range(3))[1]
+    durations = [killer.whole_dump("--leave-running") for _ in range(5)]
     hits = lost = 0
     for n in range(3 * kills):
         if hits == kills:
             break
-        after = killer.random.uniform(0, duration * 1.1)
+        after = killer.random.uniform(0, median(durations) * 1.1)
+        begin = time.monotonic()
         hit = killer.killed_dump(after)
         hits += hit
+        if not hit:
+            durations = durations[-6:] + [min(time.monotonic() - begin, after)]  # the machine is faster now
         what = f"kill {n} after {after * 1000:.3f} ms"
         if hit and not dying(killer):
             killer.check_alive(what)
@@ -144,7 +151,7 @@ def final(killer, kills):
             lost += hit
         killer.close()
         killer.reset()
-    return duration, hits, lost
+    return median(durations), hits, lost
 
 
 def dying(killer):

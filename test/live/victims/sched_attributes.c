@@ -28,7 +28,7 @@ static const struct {
     {SCHED_RR, 0, 9, 0, IO_PRIORITY(IOPRIO_CLASS_BE, 1)},
 };
 static bool set[KINDS];
-static int nices[KINDS];  // SCHED_IDLE keeps what was inherited
+static int nices[KINDS];
 static atomic_int started;
 static cpu_set_t masks[KINDS];
 
@@ -50,10 +50,12 @@ static void verify(int i) {
 }
 
 static void apply(int i) {
+  // SCHED_IDLE keeps the nice value that it has, and its priority is made of the one it is given
+  int nice = kinds[i].policy == SCHED_IDLE ? getpriority(PRIO_PROCESS, 0) : kinds[i].nice;
   struct attributes wanted = {.size = sizeof wanted,
                               .policy = (unsigned)kinds[i].policy,
                               .flags = (unsigned)kinds[i].flags,
-                              .nice = kinds[i].nice,
+                              .nice = nice,
                               .priority = (unsigned)kinds[i].priority};
   cpu_set_t mask;
   MUST(sched_getaffinity(0, sizeof mask, &mask) == 0);
