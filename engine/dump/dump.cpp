@@ -2,14 +2,10 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <map>
 #include <set>
@@ -22,16 +18,19 @@
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
+#include "engine/dump/address_space.h"
 #include "engine/dump/dump_files.h"
+#include "engine/dump/live_task.h"
+#include "engine/dump/shared_pages.h"
+#include "engine/dump/stop_reports.h"
+#include "engine/dump/target.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
-#include "engine/memory/cow_pages.h"
 #include "engine/memory/page_buffer.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/pagemap_links.h"
 #include "engine/memory/smaps_ahead.h"
 #include "engine/memory/sysv_segments.h"
-#include "engine/memory/vma.h"
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/ipc_namespace.h"
 #include "engine/namespaces/mount_namespace.h"
@@ -62,23 +61,6 @@ uint32_t micros(Clock::time_point from, Clock::time_point to) {
   return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
-/// What is known of one live task while it is dumped.
-struct LiveTask {
-  FrozenTask* frozen = nullptr;
-  const TreeEntry* entry = nullptr;
-  std::unique_ptr<BorrowedTask> borrowed;
-  std::vector<pb::core_entry> cores;
-  std::optional<pb::core_entry> leader_core;  ///< of a leader that has exited
-  pb::nsr_task_entry ext;
-  MemoryFacts memory;
-  pb::mm_entry mm;
-  pb::nsr_mm_entry mm_ext;
-  std::vector<PageStore::TaskRange> pages;
-  HostPid handle() const { return frozen->handle(); }
-  PageRange borrowed_area() const { return {borrowed->area_start(), borrowed->area_end()}; }
-  PageRanges in_parent;  ///< those of pages that its parent task has too
-};
-
 /// The phases of a dump, in order. Members are destroyed in the reverse order: borrowed tasks are given back before the
 /// tree runs on.
 class Dump {
@@ -88,7 +70,7 @@ class Dump {
 
   /// The look of a dump without its writing of memory: each refusal instead of the first.
   std::vector<Error> survey() {
-    check_target();
+    check_target(options_.root_pid);
     std::vector<Error> refusals;
     auto attempt = [&](auto step) {
       try {
@@ -105,7 +87,7 @@ class Dump {
     std::erase_if(live_, [](const LiveTask& t) { return !t.borrowed; });
     add_tables();
     for (const Error& e : files_->try_all()) refusals.push_back(e);
-    for (LiveTask& t : live_) attempt([&] { collect_mm(t); });
+    for (LiveTask& t : live_) attempt([&] { read_address_space(t); });
     attempt([&] { files_->finish(); });
     live_.clear();
     tree_->resume();
@@ -114,7 +96,7 @@ class Dump {
   }
 
   void run() {
-    check_target();
+    check_target(options_.root_pid);
     images_.begin_dump();
     hook("pre-dump");
     if (options_.final_state != FinalState::kill) pages_.hold(private_bytes_of_tree(options_.root_pid) + (1 << 20));
@@ -132,29 +114,6 @@ class Dump {
   }
 
  private:
-  void check_target() {
-    HostPid root = options_.root_pid;
-    if (read_link("/proc/self") != format("%d", ::getpid()))
-      throw Error(Failure::environment, "/proc", "it is missing or shows another pid namespace than the engine's",
-                  "mount it: unshare -m sh -c 'mount -t proc proc /proc; ns-engine dump ...'");
-    if (!procfs::ProcDir::try_open(root))
-      throw Error(Failure::target, format("pid %d", root.value), "there is no such process",
-                  "check the number given with -t");
-    for (int pid = ::getpid(); pid > 0;) {
-      if (pid == root.value)
-        throw Error(Failure::target, format("pid %d", root.value), "the engine itself runs inside this tree",
-                    "start the engine from outside of it");
-      auto st = procfs::parse_status(procfs::ProcDir(HostPid(pid)).read("status"));
-      pid = st.ppid;
-    }
-    auto st = procfs::parse_status(procfs::ProcDir(root).read("status"));
-    if (st.tgid != root.value)
-      throw Error(Failure::target, format("pid %d", root.value), format("it is a thread of process %d", st.tgid),
-                  format("dump that: -t %d", st.tgid));
-    if (st.state == 'Z' && st.threads <= 1)
-      throw Error(Failure::target, format("pid %d", root.value), "it has exited already (zombie)");
-  }
-
   void freeze() {
     PhaseTimer timer(log, "freezing");
     Waits::block_sigchld();
@@ -165,6 +124,7 @@ class Dump {
     tree_.emplace(FrozenTree::freeze(options_.root_pid, deadline));
     stats_.mutable_dump()->set_freezing_time(micros(begin, Clock::now()));
     pids_.emplace(*tree_);
+    stops_.emplace(*tree_);
   }
 
   void describe() {
@@ -183,44 +143,21 @@ class Dump {
     PhaseTimer timer(log, "process state");
     for (LiveTask& t : live_) read_state_of(t);
     for (LiveTask& t : live_)
-      if (reported_stops_.count(t.frozen->pid)) t.ext.set_stop_reported(true);
-  }
-
-  /// Whether a parent has been told of a stop: asked in the parent, without taking the report.
-  struct StopQuestion {
-    const FrozenTask* child;
-    RemoteAddr info;
-    Program::Index asked;
-  };
-
-  std::vector<StopQuestion> stopped_children(const LiveTask& parent) const {
-    std::vector<StopQuestion> out;
-    for (const FrozenTask& t : tree_->tasks())
-      if (t.stop_signal && t.parent == parent.frozen->pid) out.push_back({&t, RemoteAddr(0), 0});
-    return out;
-  }
-
-  static void ask_stops(std::vector<StopQuestion>& questions, Program& parent, Arena& arena) {
-    for (StopQuestion& q : questions) {
-      q.info = arena.put(siginfo_t{});
-      q.asked = parent.allow(SYS_waitid, P_PID, q.child->ns_pid, q.info, WSTOPPED | WNOHANG | WNOWAIT | __WALL, 0);
-    }
+      if (stops_->reported(t.frozen->pid)) t.ext.set_stop_reported(true);
   }
 
   void read_state_of(LiveTask& t) {
-    std::vector<StopQuestion> questions = stopped_children(t);
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
-    t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + 256 * questions.size());
+    t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + stops_->arena_size(t.frozen->pid));
+    borrowed_areas_[t.entry->ids.vm_id()].push_back(t.borrowed_area());
     smaps_.start(t.handle());
     reader.ask_timers(*t.borrowed);
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());
-    ask_stops(questions, programs[0], t.borrowed->arena());
+    stops_->ask(t.frozen->pid, programs[0], t.borrowed->arena());
     t.borrowed->run(programs);
-    for (const StopQuestion& q : questions)
-      if (programs[0].records()[q.asked].result == 0 && t.borrowed->arena().local<siginfo_t>(q.info)->si_pid == 0)
-        reported_stops_.insert(q.child->pid);
+    stops_->collect(t.frozen->pid, programs[0], t.borrowed->arena());
     reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
     procfs::ProcDir dir(t.frozen->pid);
     for (size_t i = 0; i < t.cores.size(); i++) {
@@ -300,22 +237,26 @@ class Dump {
     for (LiveTask& t : live_) {
       auto [owner, first] = owners.emplace(t.entry->ids.vm_id(), &t);
       if (first) {
-        collect_mm(t);
+        read_address_space(t);
         pages_.counts().scanned += find_pages(t.handle(), t.mm, t.mm_ext, t.pages);
       } else {
         t.mm = owner->second->mm;
         t.mm_ext = owner->second->mm_ext;
       }
     }
-    find_shared_pages();
+    SharedPages shared(live_);
     segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
     auto scanned = Clock::now();
-    write_pages();
+    write_pages(shared);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
   }
 
-  void write_pages() {
+  void read_address_space(LiveTask& t) {
+    collect_address_space(t, borrowed_areas_[t.entry->ids.vm_id()], smaps_, *files_, segments_);
+  }
+
+  void write_pages(const SharedPages& shared) {
     std::vector<StoredPagemap> stored;
     std::map<HostPid, int> index;
     for (LiveTask& t : live_) {
@@ -323,113 +264,10 @@ class Dump {
       s.pid = t.frozen->ns_pid;
       if (auto parent = index.find(t.frozen->parent); parent != index.end()) s.parent = parent->second;
       s.leans = !t.in_parent.empty();
-      s.pages_id = pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shares_pages(t), t.in_parent);
+      s.pages_id = pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shared.shares(t), t.in_parent);
       index[t.frozen->pid] = static_cast<int>(stored.size()) - 1;
     }
     link_pagemaps(images_, stored);
-  }
-
-  /// Pages that children share with their parents since fork.
-  void find_shared_pages() {
-    auto own = [](const LiveTask& t) {
-      PageRanges out;
-      for (const auto& r : t.pages)
-        if (r.private_memory) add_range(out, r.range);
-      return out;
-    };
-    CowPages cow;
-    std::map<HostPid, PageRanges> pages, shared;  // by handle, of each address space under its first task
-    std::map<HostPid, HostPid> handles;           // by process
-    for (LiveTask& t : live_)
-      if (t.entry->first_of_vm) pages[handles[t.frozen->pid] = t.handle()] = own(t);
-    for (LiveTask& t : live_) {
-      t.mm_ext.set_cow_known(true);
-      auto parent = handles.find(t.frozen->parent);
-      if (parent == handles.end() || !t.entry->first_of_vm) continue;
-      auto found = cow.shared(t.handle(), pages[t.handle()], parent->second, pages[parent->second]);
-      if (!found) t.mm_ext.clear_cow_known();
-      shared[t.handle()] = found.value_or(PageRanges());
-      t.in_parent = shared[t.handle()];
-    }
-    std::map<HostPid, PageRanges> more;
-    for (LiveTask& t : live_)
-      if (t.entry->first_of_vm) find_fork_pages(t, cow, more);
-    for (LiveTask& t : live_) {
-      if (!t.entry->first_of_vm) continue;
-      for (const PageRange& r : unite(shared[t.handle()], more[t.handle()])) {
-        pb::nsr_range& e = *t.mm_ext.add_shared_with_parent();
-        e.set_start(r.start);
-        e.set_end(r.end);
-      }
-    }
-  }
-
-  bool shares_pages(const LiveTask& t) const {
-    if (t.mm_ext.shared_with_parent_size() || !t.mm_ext.cow_known()) return true;
-    for (const LiveTask& c : live_)
-      if (c.frozen->parent == t.frozen->pid && c.mm_ext.shared_with_parent_size()) return true;
-    return false;
-  }
-
-  /// What only the children of a task share with each other.
-  void find_fork_pages(LiveTask& t, const CowPages& cow, std::map<HostPid, PageRanges>& more) {
-    PageRanges memory;
-    for (const auto& v : t.mm.vmas())
-      if (has_own_pages(v)) memory.push_back({v.start(), v.end()});
-    for (const CowPages::Group& g : cow.among_children(t.handle(), memory)) {
-      NsPid source = task_with(g.members[0]).frozen->ns_pid;
-      auto& list = *t.mm_ext.mutable_fork_pages();
-      bool goes_on = !list.empty() && list.rbegin()->end() == g.page &&
-                     list.rbegin()->pid() == static_cast<uint32_t>(source.value);
-      pb::nsr_fork_pages& e = goes_on ? *list.rbegin() : *list.Add();
-      if (!goes_on) e.set_start(g.page);
-      e.set_end(g.page + 4096);
-      e.set_pid(static_cast<uint32_t>(source.value));
-      for (HostPid member : g.members) add_range(more[member], {g.page, g.page + 4096});
-    }
-  }
-
-  const LiveTask& task_with(HostPid handle) const {
-    return *std::find_if(live_.begin(), live_.end(), [&](const LiveTask& t) { return t.handle() == handle; });
-  }
-
-  void collect_mm(LiveTask& t) {
-    HostPid pid = t.handle();
-    procfs::ProcDir dir(pid);
-    procfs::Stat st = procfs::parse_stat(dir.read("stat"));
-    pb::mm_entry& mm = t.mm;
-    mm.set_mm_start_code(st.start_code);
-    mm.set_mm_end_code(st.end_code);
-    mm.set_mm_start_data(st.start_data);
-    mm.set_mm_end_data(st.end_data);
-    mm.set_mm_start_stack(st.start_stack);
-    mm.set_mm_start_brk(st.start_brk);
-    mm.set_mm_brk(t.memory.brk);
-    mm.set_mm_arg_start(st.arg_start);
-    mm.set_mm_arg_end(st.arg_end);
-    mm.set_mm_env_start(st.env_start);
-    mm.set_mm_env_end(st.env_end);
-    mm.set_exe_file_id(files_->file_id_of(linked_file(pid, t.frozen->ns_pid, "exe", 0)));
-    std::string auxv = dir.read("auxv");
-    for (size_t i = 0; i + 8 <= auxv.size(); i += 8) {
-      uint64_t word;
-      std::memcpy(&word, auxv.data() + i, 8);
-      mm.add_mm_saved_auxv(word);
-    }
-    mm.set_dumpable(t.memory.dumpable);
-    if (t.memory.thp_disabled) mm.set_thp_disabled(true);
-    PageRanges areas;
-    for (const LiveTask& other : live_)
-      if (other.entry->ids.vm_id() == t.entry->ids.vm_id()) areas.push_back(other.borrowed_area());
-    VmaList list = collect_vmas(pid, t.frozen->ns_pid, smaps_.take(pid), areas, *files_);
-    for (auto& v : list.entries) mm.add_vmas()->Swap(&v);
-    for (const auto& v : mm.vmas())
-      if (v.status() & kVmaSysvIpc)
-        segments_.add(pid, static_cast<uint32_t>(v.shmid()),
-                      format("/proc/%d/map_files/%llx-%llx", pid.value, static_cast<unsigned long long>(v.start()),
-                             static_cast<unsigned long long>(v.end())));
-    for (auto& a : list.aios) mm.add_aios()->Swap(&a);
-    t.mm_ext.Swap(&list.ext);
   }
 
   /// The namespace of this type that the tree lives in, when it is not the engine's; else empty.
@@ -586,7 +424,8 @@ class Dump {
   std::vector<TreeEntry> entries_;
   NamespaceIds namespaces_;
   std::vector<LiveTask> live_;
-  std::set<HostPid> reported_stops_;
+  std::map<uint32_t, PageRanges> borrowed_areas_;  ///< by vm_id
+  std::optional<StopReports> stops_;
   SeccompCollector seccomp_;
   SecurityModule security_;
   CgroupCollector cgroups_{options_.cgroups};
