@@ -141,6 +141,15 @@ struct PermissionCall {
   uint64_t arg[2];
 };
 PermissionCall expansion_permission();
+/// The local descriptor table of a process, where the CPU has one: call nr with (read, buffer, size) gives its bytes, 8 an
+/// entry; with (write, what local_descriptor made, its size) it sets one entry.
+struct LocalDescriptorCalls {
+  long nr;
+  uint64_t read, write;
+};
+LocalDescriptorCalls local_descriptor_calls();
+std::array<uint32_t, 4> local_descriptor(uint32_t entry, uint64_t descriptor);
+inline constexpr size_t kLocalDescriptors = 8192 * 8;  ///< bytes of the largest table
 /// Size of the extended state area on this CPU.
 size_t xsave_size();
 

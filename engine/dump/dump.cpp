@@ -24,6 +24,7 @@
 #include "engine/dump/shared_pages.h"
 #include "engine/dump/stop_reports.h"
 #include "engine/dump/target.h"
+#include "engine/dump/task_fs.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/page_buffer.h"
@@ -142,8 +143,10 @@ class Dump {
   void read_state() {
     PhaseTimer timer(log, "process state");
     for (LiveTask& t : live_) read_state_of(t);
-    for (LiveTask& t : live_)
+    for (LiveTask& t : live_) {
       if (stops_->reported(t.frozen->pid)) t.ext.set_stop_reported(true);
+      if (stops_->continue_pending(t.frozen->pid)) t.ext.set_continue_unreported(true);
+    }
   }
 
   void read_state_of(LiveTask& t) {
@@ -204,7 +207,7 @@ class Dump {
     InNamespace there(own_namespace(CLONE_NEWNET), "net");
     add_tables();
     files_->dump_all();
-    for (LiveTask& t : live_) write_fs(t);
+    for (LiveTask& t : live_) images_.create(Img::fs, number(t.frozen->ns_pid)).write(collect_fs(t, *files_));
   }
 
   void add_tables() {
@@ -218,16 +221,6 @@ class Dump {
     for (LiveTask& t : live_)
       if (uint32_t id = t.entry->ids.files_id(); t.entry->first_of_files)
         files_->add_table(t.handle(), t.frozen->ns_pid, id, ours[id]);
-  }
-
-  void write_fs(LiveTask& t) {
-    HostPid pid = t.handle();
-    NsPid ns = t.frozen->ns_pid;
-    pb::fs_entry fs;
-    fs.set_cwd_id(files_->file_id_of(linked_file(pid, ns, "cwd", 0)));
-    fs.set_root_id(files_->file_id_of(linked_file(pid, ns, "root", 0)));
-    if (auto umask = procfs::parse_status(procfs::ProcDir(pid).read("status")).umask) fs.set_umask(*umask);
-    images_.create(Img::fs, number(ns)).write(fs);
   }
 
   void read_memory() {

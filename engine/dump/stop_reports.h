@@ -1,5 +1,5 @@
-// Which stopped tasks' parents have been told of the stop (waitid(2), WSTOPPED): what a second wait would not tell
-// again.
+// What the parents have been told by waitid(2) of children that were stopped (WSTOPPED) or continued (WCONTINUED): each
+// is told once.
 #pragma once
 
 #include <map>
@@ -23,16 +23,19 @@ class StopReports {
   void collect(HostPid parent, const Program& program, const Arena& arena);
   /// Whether the parent of this stopped task has taken the report; false as long as nobody asked.
   bool reported(HostPid pid) const { return reported_.count(pid) != 0; }
+  /// Whether the parent of this running task has yet to be told that it was continued.
+  bool continue_pending(HostPid pid) const { return continued_.count(pid) != 0; }
 
  private:
   struct Question {
     HostPid child;
     NsPid ns_child;
+    bool stopped;
     RemoteAddr info{};
     Program::Index call = 0;
   };
   std::map<HostPid, std::vector<Question>> questions_;  ///< by parent
-  std::set<HostPid> reported_;
+  std::set<HostPid> reported_, continued_;
 };
 
 }  // namespace nsr

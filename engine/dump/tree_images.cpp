@@ -48,6 +48,20 @@ void check_outside_sharing(HostPid root) {
                   format("dump the tree of that one: -t %d", st.ppid));
 }
 
+/// Threads have what their process has, but for a working directory of their own (thread_fs.h).
+void check_threads(const FrozenTask& t, const NamespaceIds& namespaces) {
+  for (size_t i = 1; i < t.threads.size(); i++) {
+    const HostPid tid = t.threads[i].tid;
+    const std::string object = format("pid %d thread %d", t.pid.value, tid.value);
+    if (::syscall(SYS_kcmp, t.handle().value, tid.value, KCMP_FILES, 0, 0) != 0)
+      throw Error(Failure::unsupported, object, "it has a descriptor table of its own (unshare(2), CLONE_FILES)",
+                  "dump before it makes one or after it has ended");
+    if (const char* kind = namespaces.other_kind(tid))
+      throw Error(Failure::unsupported, object, format("it is in another %s namespace than its process", kind),
+                  "dump before it enters that or after it has ended");
+  }
+}
+
 }  // namespace
 
 std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, NamespaceIds& namespaces) {
@@ -93,6 +107,7 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, Nam
       e.ids.set_fs_id(number(fs, next_fs));
       e.ids.set_sighand_id(number(sighand, next_sighand));
       namespaces.set(t.handle(), e.ids);
+      check_threads(t, namespaces);
     }
     out.push_back(std::move(e));
   }

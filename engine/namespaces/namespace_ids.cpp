@@ -74,6 +74,14 @@ void NamespaceIds::set(HostPid pid, pb::task_kobj_ids_entry& ids) const {
                 "its children would be born in another pid namespace than its own");
 }
 
+const char* NamespaceIds::other_kind(HostPid tid) const {
+  constexpr uint32_t kOfThreads = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP;
+  const std::string task = std::to_string(tid.value);
+  for (const NamespaceKind& kind : kNamespaceKinds)
+    if ((kind.clone_flag & kOfThreads) && inode_of(task, kind.name) != tree_.at(kind.clone_flag).first) return kind.name;
+  return nullptr;
+}
+
 uint32_t NamespaceIds::find(uint32_t clone_flag, uint64_t inode) const {
   auto at = tree_.find(clone_flag);
   return at != tree_.end() && at->second.first == inode ? at->second.second : 0;

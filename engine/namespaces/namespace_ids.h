@@ -26,9 +26,12 @@ class NamespaceIds {
   /// comes with it, count as the engine's: ns-restore makes them. Throws Error(unsupported) for a namespace that the
   /// dump cannot describe.
   void set_root(HostPid pid, NsPid inner);
-  /// Fills the ids of a live task of the tree. Throws Error(unsupported) when it, or one of its threads, lives in other
-  /// namespaces than the root task.
+  /// Fills the ids of a live task of the tree. Throws Error(unsupported) when it lives in other namespaces than the root
+  /// task.
   void set(HostPid pid, pb::task_kobj_ids_entry& ids) const;
+  /// Name of a kind of namespace that this thread does not have in common with the root task; null: all that a thread
+  /// can have alone are the same.
+  const char* other_kind(HostPid tid) const;
   /// Id of a namespace of this type that the tree lives in by its inode; 0 when it is another one.
   uint32_t find(uint32_t clone_flag, uint64_t inode) const;
   /// Whether the tree has a namespace of this kind that is not the engine's.

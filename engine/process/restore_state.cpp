@@ -17,6 +17,7 @@
 #include "arch/arch.h"
 #include "engine/base/error.h"
 #include "engine/process/credentials.h"
+#include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
 #include "engine/process/timers.h"
 
@@ -81,6 +82,7 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
     p.note("cpuid that raises SIGSEGV (needs a CPU that can do that)");
   }
   if (ext->has_personality()) p.call(SYS_personality, ext->personality());
+  emit_memory_policy(*ext, p, arena);
   if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT)
     p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext->mce_kill(), 0, 0);
 }
@@ -95,6 +97,19 @@ void emit_speculation(const pb::nsr_thread_entry* ext, Program& p) {
     if (own < 0 || !(own & PR_SPEC_PRCTL) || (static_cast<uint32_t>(own) & kStates) == (wanted & kStates)) continue;
     p.call(SYS_prctl, PR_SET_SPECULATION_CTRL, kind, wanted & kStates, 0, 0);
     p.note(format("speculation control %d", kind));
+  }
+}
+
+/// Before the registers are set, which may name them.
+void emit_local_descriptors(const std::string& table, Program& p, Arena& arena) {
+  const auto calls = arch::local_descriptor_calls();
+  for (size_t at = 0; at + 8 <= table.size(); at += 8) {
+    uint64_t descriptor;
+    std::memcpy(&descriptor, table.data() + at, sizeof descriptor);
+    if (descriptor == 0) continue;
+    const auto entry = arch::local_descriptor(static_cast<uint32_t>(at / 8), descriptor);
+    p.call(calls.nr, calls.write, arena.put(entry), sizeof entry);
+    p.note(format("local descriptor %zu", at / 8));
   }
 }
 
@@ -186,6 +201,7 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
   const pb::task_core_entry& tc = core.tc();
   if (tc.child_subreaper()) p.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   emit_flush(SIGCHLD, p, arena);
+  if (ext.continue_unreported()) emit_flush(SIGCONT, p, arena);
   emit_sigactions(tc, p, arena);
   emit_queued(tc.signals_s(), pid, NsPid(0), p, arena);
   if (uint32_t mask = tc.membarrier_registration_mask())
@@ -193,6 +209,10 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
       if (mask >> bit & 1) p.allow(SYS_membarrier, 1u << bit, 0, 0);
   emit_posix_timers(tc.timers(), can_choose_timer_ids(), p, arena);
   emit_start_timers(tc.timers(), p, arena);
+  emit_local_descriptors(ext.local_descriptors(), p, arena);
+  if (ext.timer_restore_ids()) p.allow(SYS_prctl, kPrTimerCreateRestoreIds, 1, 0, 0, 0);
+  // where the kernel knows no such flags, huge pages stay off altogether (emit_mm)
+  if (uint32_t thp = ext.thp_disable()) p.allow(SYS_prctl, PR_SET_THP_DISABLE, 1, thp & ~1u, 0, 0);
   if (ext.memory_merge()) {
     p.call(SYS_prctl, kPrSetMemoryMerge, 1, 0, 0, 0);
     p.note("merging of its memory (needs CAP_SYS_RESOURCE)");
@@ -203,16 +223,16 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
 size_t thread_arena_size(const pb::core_entry& core) {
   size_t signals = static_cast<size_t>(core.thread_core().signals_p().signals_size());
   size_t groups = static_cast<size_t>(core.thread_core().creds().groups_size());
-  return 170 * sizeof(Record) + signals * (sizeof(Record) + 192) + groups * 4 + 2048;
+  return 172 * sizeof(Record) + signals * (sizeof(Record) + 192) + groups * 4 + 2048 + 256;
 }
 
-size_t process_arena_size(const pb::core_entry& core) {
+size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& ext) {
   const pb::task_core_entry& tc = core.tc();
   size_t passed_ids = 0;
   if (!can_choose_timer_ids())
     for (const auto& t : tc.timers().posix())
       passed_ids = std::max(passed_ids, std::min<size_t>(t.it_id(), kMostTimerIds));
-  return passed_ids * 2 * sizeof(Record) + 220 * (sizeof(Record) + 48) +
+  return passed_ids * 2 * sizeof(Record) + ext.local_descriptors().size() / 8 * (sizeof(Record) + 64) + 220 * (sizeof(Record) + 48) +
          static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
          static_cast<size_t>(tc.timers().posix_size()) * 512 + 4096;
 }

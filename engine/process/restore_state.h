@@ -24,6 +24,6 @@ void check_rlimits(const pb::core_entry& core, const std::string& object);
 /// Resource limits; after all descriptors and mappings are in place.
 void emit_rlimits(const pb::core_entry& core, Program& program, Arena& arena);
 size_t thread_arena_size(const pb::core_entry& core);
-size_t process_arena_size(const pb::core_entry& core);
+size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& ext);
 
 }  // namespace nsr

@@ -106,8 +106,8 @@ TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
 }
 
 size_t TaskStateReader::arena_size() const {
-  return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) + task_.threads.size() * (16 * sizeof(Record) + 320) +
-         overruns_arena_size(timer_signals_) + 8192;
+  return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) + task_.threads.size() * (17 * sizeof(Record) + 480) +
+         overruns_arena_size(timer_signals_) + arch::kLocalDescriptors + 8192;
 }
 
 void TaskStateReader::ask_timers(BorrowedTask& borrowed) {
@@ -145,6 +145,7 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
       auto at = p.allow(SYS_prctl, PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
       if (kind == 0) s.speculation = at;
     }
+    s.memory_policy.add(p, arena);
     slots_.push_back(s);
   }
   Program& p = programs[0];
@@ -159,6 +160,10 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
   memory_merge_ = p.allow(SYS_prctl, kPrGetMemoryMerge, 0, 0, 0, 0);
   io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
+  timer_ids_ = p.allow(SYS_prctl, kPrTimerCreateRestoreIds, kRestoreIdsGet, 0, 0, 0);
+  local_descriptors_ = arena.alloc(arch::kLocalDescriptors);
+  const auto ldt = arch::local_descriptor_calls();
+  ldt_ = p.allow(ldt.nr, ldt.read, local_descriptors_, arch::kLocalDescriptors);
   keyrings_ = p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 0, 0, 0);
   p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0, 0, 0);
 }
@@ -244,6 +249,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
   for (size_t kind = 0; kind < kSpeculationKinds; kind++)
     ext.add_speculation_ctrl(static_cast<uint32_t>(std::max<int64_t>(0, records[slot.speculation + kind].result)));
+  slot.memory_policy.collect(programs[i], arena, ext);
   if (auto config = dispatch_of(th.tid); config && config->mode) {
     ext.set_dispatch_selector(config->selector);
     ext.set_dispatch_offset(config->offset);
@@ -276,6 +282,13 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   memory.brk = static_cast<uint64_t>(result(brk_));
   memory.dumpable = static_cast<int>(result(dumpable_));
   memory.thp_disabled = result(thp_) > 0;
+  if (result(thp_) > 1) ext.set_thp_disable(static_cast<uint32_t>(result(thp_)));
+  if (result(ldt_) > 0) {
+    std::string_view table(arena.local<char>(local_descriptors_), static_cast<size_t>(result(ldt_)));
+    size_t entries = (table.find_last_not_of('\0') + 8) / 8;  // npos + 8 is 7: none
+    ext.set_local_descriptors(table.data(), entries * 8);
+  }
+  if (result(timer_ids_) > 0) ext.set_timer_restore_ids(true);
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
   if (result(memory_merge_) > 0) ext.set_memory_merge(true);

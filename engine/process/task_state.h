@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core.pb.h"
+#include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
 #include "engine/process/timer_signals.h"
 #include "engine/process/timers.h"
@@ -47,6 +48,7 @@ class TaskStateReader {
     RemoteAddr tid_address, altstack, words;
     Program::Index securebits, cpuid, timer_slack, personality, mce_kill,
         speculation;  ///< speculation: the first of kSpeculationKinds
+    MemoryPolicyReader memory_policy;
   };
   void check_supported(const procfs::Status& status) const;
   void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, pb::core_entry& core,
@@ -65,8 +67,9 @@ class TaskStateReader {
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
   std::vector<ThreadSlots> slots_;
-  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{};
-  RemoteAddr subreaper_{};
+  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{},
+      timer_ids_{}, ldt_{};
+  RemoteAddr subreaper_{}, local_descriptors_{};
 };
 
 /// The core image of a zombie: state and exit code; its exit signal goes to ext.

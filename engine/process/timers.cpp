@@ -12,9 +12,6 @@
 namespace nsr {
 namespace {
 
-constexpr int kPrTimerCreateRestoreIds = 77;
-constexpr unsigned long kRestoreIdsGet = 2;
-
 struct KernelSigevent {
   uint64_t value;
   int32_t signo, notify, tid, pad[11];

@@ -31,6 +31,8 @@ class TimerReader {
 inline constexpr uint32_t kMostTimerIds = 16384;
 /// Whether this kernel gives a timer the id that is asked for (PR_TIMER_CREATE_RESTORE_IDS, Linux 6.15).
 bool can_choose_timer_ids();
+inline constexpr int kPrTimerCreateRestoreIds = 77;  ///< prctl(2), Linux 6.15: 0 off, 1 on, 2 which of them
+inline constexpr unsigned long kRestoreIdsGet = 2;
 /// Creates the POSIX timers with their ids; exact_ids as can_choose_timer_ids(), before that by creating and deleting
 /// timers until the kernel's counter is there: two calls for each id up to kMostTimerIds, beyond that
 /// Error(environment). Needs all threads to exist.

@@ -297,9 +297,11 @@ bool Executor::is_stopped(size_t n) const {
 void Executor::stop_tasks() {
   RemoteAddr pause{};
   for (size_t n = 1; n < nodes_.size(); n++) {
-    if (!is_stopped(n)) continue;
+    const bool continued = plan_.nodes[n].kind == PlanNode::Kind::task && task_of(n).ext.continue_unreported();
+    if (!is_stopped(n) && !continued) continue;
     if (!pause) pause = Program().store(area_.arena());
     stop(n, pause);
+    if (continued) ::kill(nodes_[n].pid.value, SIGCONT);  // its program drops the signal
     if (!task_of(n).ext.stop_reported()) continue;
     for (size_t m = 0; m < nodes_.size(); m++)
       if (plan_.nodes[m].task == task_of(n).parent)

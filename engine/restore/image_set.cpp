@@ -134,6 +134,11 @@ void check_files(const ImageSet& set) {
     need(t, t.mm.exe_file_id(), "its executable");
     need(t, t.fs.cwd_id(), "its working directory");
     need(t, t.fs.root_id(), "its root directory");
+    for (const ImageThread& th : t.threads) {
+      if (!th.has_own_fs()) continue;
+      need(t, th.ext->cwd_id(), "the working directory of a thread");
+      need(t, th.ext->root_id(), "the root directory of a thread");
+    }
     std::set<uint32_t> numbers;
     for (const auto& e : t.table) {
       need(t, e.id(), format("descriptor %u", e.fd()).c_str());

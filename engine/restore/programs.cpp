@@ -134,7 +134,7 @@ class Builder {
     }
     for (size_t c : node.late) make(c, p.calls);
     build_branches(n, p.calls);
-    if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node), p.calls);
+    if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node).fs, p.calls);
     if (has_space && !before_children) build_first_memory(n, p);
     if (has_space) spaces_[n]->emit_late(p, arena_);
     if (has_space && !spaces_[n]->pushed().empty()) {
@@ -157,6 +157,7 @@ class Builder {
     std::vector<RemoteAddr> words;
     for (const PlanNode::Branch& b : node.branches) {
       TaskProgram thread;
+      build_own_directories(task(node).threads[b.thread], thread.calls);
       for (size_t c : b.children) make(c, thread.calls);
       tell(words.emplace_back(arena_.alloc(16)), thread.calls);
       out_[n].branches.emplace_back(b.thread, stored(std::move(thread), arena_));
@@ -226,13 +227,21 @@ class Builder {
     emit_mm(t.mm, files_.fd_of(t.mm.exe_file_id()), p.calls, arena_);
   }
 
-  void build_directories(const ImageTask& t, Program& p) {
-    p.call(SYS_fchdir, files_.fd_of(t.fs.root_id()));
+  /// fs: of a process (pb::fs_entry) or of a thread.
+  template <class Message>
+  void build_directories(const Message& fs, Program& p) {
+    p.call(SYS_fchdir, files_.fd_of(fs.root_id()));
     p.call(SYS_chroot, arena_.put_string("."));
     p.note("root directory");
-    p.call(SYS_fchdir, files_.fd_of(t.fs.cwd_id()));
+    p.call(SYS_fchdir, files_.fd_of(fs.cwd_id()));
     p.note("working directory");
-    if (t.fs.has_umask()) p.call(SYS_umask, t.fs.umask());
+    if (fs.has_umask()) p.call(SYS_umask, fs.umask());
+  }
+
+  void build_own_directories(const ImageThread& th, Program& p) {
+    if (!th.has_own_fs()) return;
+    p.call(SYS_unshare, CLONE_FS);
+    build_directories(*th.ext, p);
   }
 
   void build_patches(const ImageTask& t, TaskProgram& p) {
@@ -460,7 +469,7 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const ImageTask& t : set.tasks) {
     if (t.zombie) continue;
     n += t.patches.size() * (3 * sizeof(Record) + 128);
-    n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core) +
+    n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core, t.ext) +
          t.table.size() * 256 + 8192;
     if (t.parent >= 0) {
       const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];

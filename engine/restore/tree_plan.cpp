@@ -96,6 +96,8 @@ class Planner {
       else
         node.early.push_back(build(c, session, group));
     }
+    for (size_t i = 1; i < t.threads.size(); i++)
+      if (t.threads[i].has_own_fs()) branch(node, i);
     plan_.nodes[n] = std::move(node);
     return n;
   }

@@ -28,7 +28,7 @@ struct PlanNode {
   std::vector<size_t> early;      ///< nodes made before setsid (they keep the older session)
   std::vector<size_t> late;       ///< nodes made after it
   std::vector<NsPid> reap;        ///< helpers among its children, waited for when they have done their work
-  /// A thread that has children of its own: made together with the process.
+  /// A thread with children or a working directory of its own: made together with the process.
   struct Branch {
     size_t thread = 0;  ///< index in ImageTask::threads
     std::vector<size_t> children;
