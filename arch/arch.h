@@ -141,8 +141,8 @@ struct PermissionCall {
   uint64_t arg[2];
 };
 PermissionCall expansion_permission();
-/// The local descriptor table of a process, where the CPU has one: call nr with (read, buffer, size) gives its bytes, 8 an
-/// entry; with (write, what local_descriptor made, its size) it sets one entry.
+/// The local descriptor table of a process, where the CPU has one: call nr with (read, buffer, size) gives its bytes, 8
+/// an entry; with (write, what local_descriptor made, its size) it sets one entry.
 struct LocalDescriptorCalls {
   long nr;
   uint64_t read, write;

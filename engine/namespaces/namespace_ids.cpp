@@ -78,7 +78,8 @@ const char* NamespaceIds::other_kind(HostPid tid) const {
   constexpr uint32_t kOfThreads = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP;
   const std::string task = std::to_string(tid.value);
   for (const NamespaceKind& kind : kNamespaceKinds)
-    if ((kind.clone_flag & kOfThreads) && inode_of(task, kind.name) != tree_.at(kind.clone_flag).first) return kind.name;
+    if ((kind.clone_flag & kOfThreads) && inode_of(task, kind.name) != tree_.at(kind.clone_flag).first)
+      return kind.name;
   return nullptr;
 }
 

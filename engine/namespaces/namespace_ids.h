@@ -26,8 +26,8 @@ class NamespaceIds {
   /// comes with it, count as the engine's: ns-restore makes them. Throws Error(unsupported) for a namespace that the
   /// dump cannot describe.
   void set_root(HostPid pid, NsPid inner);
-  /// Fills the ids of a live task of the tree. Throws Error(unsupported) when it lives in other namespaces than the root
-  /// task.
+  /// Fills the ids of a live task of the tree. Throws Error(unsupported) when it lives in other namespaces than the
+  /// root task.
   void set(HostPid pid, pb::task_kobj_ids_entry& ids) const;
   /// Name of a kind of namespace that this thread does not have in common with the root task; null: all that a thread
   /// can have alone are the same.

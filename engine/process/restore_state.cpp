@@ -232,8 +232,8 @@ size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& 
   if (!can_choose_timer_ids())
     for (const auto& t : tc.timers().posix())
       passed_ids = std::max(passed_ids, std::min<size_t>(t.it_id(), kMostTimerIds));
-  return passed_ids * 2 * sizeof(Record) + ext.local_descriptors().size() / 8 * (sizeof(Record) + 64) + 220 * (sizeof(Record) + 48) +
-         static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
+  return passed_ids * 2 * sizeof(Record) + ext.local_descriptors().size() / 8 * (sizeof(Record) + 64) +
+         220 * (sizeof(Record) + 48) + static_cast<size_t>(tc.signals_s().signals_size()) * (sizeof(Record) + 192) +
          static_cast<size_t>(tc.timers().posix_size()) * 512 + 4096;
 }
 

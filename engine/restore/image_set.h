@@ -36,7 +36,7 @@ struct MemoryPatch {
 struct ImageThread {
   NsPid tid;
   pb::core_entry core;
-  const pb::nsr_thread_entry* ext = nullptr;  ///< in ImageTask::ext
+  const pb::nsr_thread_entry* ext = nullptr;                    ///< in ImageTask::ext
   bool has_own_fs() const { return ext && ext->has_cwd_id(); }  ///< directories and umask
 };
 

@@ -6,7 +6,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "arch/arch.h"
 #include "engine/base/error.h"
+#include "engine/process/memory_policy.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/process/timer_signals.h"
@@ -170,4 +172,30 @@ TEST_CASE("Signals of timers leave the queue with their timer, others stay") {
   note_overruns({{3, kStaleSignal}, {4, 9}}, queued);
   REQUIRE(queued.size() == 1);
   CHECK(queued[0].si_overrun == 9);
+}
+
+TEST_CASE("NUMA nodes are listed as the kernel writes them") {
+  CHECK(node_mask("").empty());
+  CHECK(node_mask("0\n") == std::string("\x01\0\0\0\0\0\0\0", 8));
+  CHECK(node_mask("0-2,9\n") == std::string("\x07\x02\0\0\0\0\0\0", 8));
+  CHECK(node_mask("64").size() == 16);
+  CHECK(node_mask("5000").empty());
+}
+
+TEST_CASE("A policy is set on the nodes that are there, and not at all with none of them") {
+  std::vector<std::byte> memory(4096);
+  Arena arena(memory.data(), RemoteAddr(0x1000), memory.size());
+  pb::nsr_thread_entry ext;
+  ext.set_memory_policy(2);
+  ext.set_memory_nodes(std::string("\0\0\0\0\0\0\0\x80", 8));
+  Program none;
+  emit_memory_policy(ext, none, arena);
+  CHECK(none.records().empty());
+}
+
+TEST_CASE("A local descriptor becomes what modify_ldt(2) takes") {
+  // base 0x12345000, limit 0xabcde, data, writable, 32 bit, useable
+  CHECK(arch::local_descriptor(3, 0x125af3345000bcde) == std::array<uint32_t, 4>{3, 0x12345000, 0xabcde, 0x41});
+  // base 0x1000, limit 15 pages, code, execute only, 16 bit, absent
+  CHECK(arch::local_descriptor(5, 0x008078001000000f) == std::array<uint32_t, 4>{5, 0x1000, 15, 0x3c});
 }
