@@ -5,32 +5,12 @@
 
 #include "engine/descriptors/kind.h"
 #include "engine/memory/page_range.h"
+#include "engine/memory/vma_status.h"
 #include "engine/procfs/smaps.h"
 #include "mm.pb.h"
 #include "nsr-mm.pb.h"
 
 namespace nsr {
-
-/// Bits of vma_entry.status (docs/images.md).
-enum VmaStatus : uint32_t {
-  kVmaRegular = 1 << 0,
-  kVmaStack = 1 << 1,
-  kVmaVsyscall = 1 << 2,
-  kVmaVdso = 1 << 3,
-  kVmaHeap = 1 << 5,
-  kVmaFilePrivate = 1 << 6,
-  kVmaFileShared = 1 << 7,
-  kVmaAnonShared = 1 << 8,
-  kVmaAnonPrivate = 1 << 9,
-  kVmaSysvIpc = 1 << 10,
-  kVmaSocket = 1 << 11,
-  kVmaVvar = 1 << 12,
-  kVmaAioRing = 1 << 13,
-  kVmaMemfd = 1 << 14,
-  kVmaShadowStack = 1 << 15,
-  kVmaGuard = 1 << 16,
-  kVmaUprobes = 1 << 17,
-};
 
 /// An address space as the images have it.
 struct VmaList {

@@ -16,7 +16,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
-#include "engine/memory/vma_restore.h"
+#include "engine/memory/own_vdso.h"
 #include "engine/process/interrupted_call.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"
@@ -230,7 +230,7 @@ void Executor::fill() {
     NodePrograms& p = programs_[n];
     if (p.settle.empty()) continue;
     p.push.pid = nodes_[n].pid;
-    p.push.uffd = static_cast<int>(area_.arena().local<Record>(p.build.at)[p.uffd].result);
+    if (p.uffd) p.push.uffd = static_cast<int>(area_.arena().local<Record>(p.build.at)[*p.uffd].result);
     jobs.push_back(p.push);
   }
   push_pages(jobs);

@@ -9,17 +9,15 @@
 #include "arch/arch.h"
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/memory/own_vdso.h"
+#include "engine/memory/vma_status.h"
 #include "engine/memory/vdso_symbols.h"
-#include "engine/memory/vma.h"
-#include "engine/memory/vma_restore.h"
 
 namespace nsr {
 namespace {
 
 const Logger log("vdso");
 constexpr uint64_t kPage = 4096, kTaskSize = 0x7ffffffff000;
-
-bool is_vdso(const pb::vma_entry& v) { return v.status() & (kVmaVdso | kVmaVvar); }
 
 /// Whether the parts lie in the same order and distances as the host's.
 bool same_layout(const std::vector<const pb::vma_entry*>& image, const HostVdso& host) {

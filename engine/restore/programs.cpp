@@ -17,8 +17,9 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/descriptors/moves.h"
+#include "engine/memory/address_space.h"
+#include "engine/memory/own_vdso.h"
 #include "engine/memory/vma.h"
-#include "engine/memory/vma_restore.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
@@ -114,7 +115,7 @@ class Builder {
       }
       PageRanges wanted = wanted_by_children(n, node.task);
       spaces_[n]->load_early(wanted);
-      if (can_push_) spaces_[n]->choose_pushed();
+      spaces_[n]->choose_pushed(can_copy_);
       if (!wanted.empty()) for_children = spaces_[n].get();
     }
     bool before_children = for_children != base;
@@ -137,9 +138,10 @@ class Builder {
     if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node).fs, p.calls);
     if (has_space && !before_children) build_first_memory(n, p);
     if (has_space) spaces_[n]->emit_late(p, arena_);
-    if (has_space && !spaces_[n]->pushed().empty()) {
-      out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-      out_[n].push = {HostPid(), -1, spaces_[n]->pushed_mappings(), spaces_[n]->pushed_loads()};
+    if (has_space && spaces_[n]->is_pushed()) {
+      PushJob& push = out_[n].push;
+      push = {HostPid(), -1, spaces_[n]->copied_mappings(), spaces_[n]->copied_loads(), spaces_[n]->written_loads()};
+      if (!push.copies.empty()) out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
       TaskProgram settle;
       build_memory(n, settle);
       out_[n].settle = stored(std::move(settle), arena_);
@@ -398,7 +400,7 @@ class Builder {
   SharedArea& area_;
   Arena& arena_;
   const CowSharing& cow_;
-  const bool can_push_ = can_push_pages();
+  const bool can_copy_ = can_copy_pages();
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/memory/page_push.h"
@@ -28,7 +29,7 @@ struct StoredProgram {
 struct NodePrograms {
   StoredProgram build;                 ///< makes itself and its children, its memory, its directories
   StoredProgram settle;                ///< what follows when its memory was filled from outside; else in build
-  Program::Index uffd = 0;             ///< record of build that opens a userfaultfd, where there is a settle
+  std::optional<Program::Index> uffd;  ///< record of build that opens a userfaultfd, where one is needed
   PushJob push;                        ///< what to fill; its pid and descriptor are not known yet
   StoredProgram join;                  ///< joins a group; a zombie also exits
   StoredProgram finish;                ///< descriptors, threads, process state, credentials

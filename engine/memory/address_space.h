@@ -1,11 +1,12 @@
-// VMAs: message to syscalls.
+// The address space of a task: messages to syscalls.
 #pragma once
 
 #include <functional>
 #include <vector>
 
 #include "engine/memory/page_range.h"
-#include "engine/procfs/maps.h"
+#include "engine/memory/vma_status.h"
+#include "engine/procfs/smaps.h"
 #include "engine/trace/task_program.h"
 #include "mm.pb.h"
 #include "nsr-mm.pb.h"
@@ -17,11 +18,6 @@ struct PageLoad {
   uint64_t vaddr, bytes, file_offset;
   int fd;  ///< the engine's descriptor of the pages image
 };
-
-/// The vDSO and its data pages as they lie in the engine, whose clones start with them there.
-const std::vector<procfs::MapsEntry>& own_vdso();
-/// Address of a `syscall` instruction in the vDSO of a task restored from mm (same kernel). 0 when it has none.
-RemoteAddr syscall_insn_of(const pb::mm_entry& mm);
 
 /// How the address space of one task is made. Where tasks share pages copy-on-write with their parent, that one maps
 /// and loads first and is forked then; what follows in the child makes the difference.
@@ -39,13 +35,16 @@ class AddressSpace {
   /// loaded again.
   void load_early(const PageRanges& wanted);
 
-  /// Leaves small pages of anonymous memory, where they are many, to engine/memory/page_push.h: then the task waits for
-  /// them between emit_late and emit_settle.
-  void choose_pushed();
-  const PageRanges& pushed() const { return pushed_; }
-  std::vector<PageLoad> pushed_loads() const { return cut_loads(pushed_); }
-  /// The mappings around them.
-  PageRanges pushed_mappings() const;
+  /// Leaves to engine/memory/page_push.h what the engine's threads do faster, where it is much: then the task waits
+  /// for them between emit_late and emit_settle.
+  /// copies: whether UFFDIO_COPY is to be had.
+  void choose_pushed(bool copies);
+  bool is_pushed() const { return !copied_.empty() || !written_.empty(); }
+  /// Small pages of anonymous memory, for UFFDIO_COPY, and the mappings around them.
+  std::vector<PageLoad> copied_loads() const { return cut_loads(copied_); }
+  PageRanges copied_mappings() const;
+  /// Huge pages and own pages of private files, for process_vm_writev(2).
+  std::vector<PageLoad> written_loads() const { return cut_loads(written_); }
 
   /// Pages that only children share: they are there while these are made, out of the image of one of them, and go
   /// again. To be called before load_early.
@@ -71,10 +70,14 @@ class AddressSpace {
     const pb::nsr_vma_entry* ext = nullptr;
     uint32_t loading_prot = 0;  ///< protection while pages are loaded
     bool inherited = false;     ///< there from birth
-    bool flagged = false;       ///< has a flag too much meanwhile, which its neighbour has not
+    bool flagged = false;       ///< MADV_DONTDUMP is set meanwhile, which its neighbour has not
     bool touched = false;       ///< had memory, has no pages now
     bool apart = false;         ///< like its neighbour before it, yet not one mapping with it
+    bool has(procfs::VmFlag f) const { return flags & static_cast<uint64_t>(f); }
+    PageRange range() const { return range_of(*entry); }
+    uint64_t length() const { return length_of(*entry); }
   };
+  void add_vma(const pb::vma_entry& v, const pb::nsr_vma_entry* ext, bool filled);
   static bool is_ring(const Vma& v);
   bool mergeable(const Vma& a, const Vma& b) const;
   bool inheritable(const Vma& v, const AddressSpace& base) const;
@@ -85,11 +88,15 @@ class AddressSpace {
   void emit_sysv(Program& p) const;
   void emit_vdso(Program& p) const;
   void emit_inherited(Program& p) const;
+  void emit_attachment(const pb::vma_entry& first, uint64_t segment, Program& p) const;
   void emit_huge(const PageRanges& ranges, Program& p) const;
   void emit_pages(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   std::vector<PageLoad> cut_loads(const PageRanges& which) const;
   void load(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   void emit_pkeys(Program& p) const;
+  void emit_aio_rings(NsPid task, int readable_fd, TaskProgram& out, Arena& arena) const;
+  void emit_marks(const Vma& v, Program& p, Arena& arena) const;
+  void emit_locks(Program& p) const;
 
   const pb::mm_entry& mm_;
   const pb::nsr_mm_entry& ext_;
@@ -103,7 +110,7 @@ class AddressSpace {
   };
   std::vector<Foreign> foreign_;
   PageRanges for_children_, refused_;  ///< all pages of foreign_; those that were wanted so and cannot be
-  PageRanges pushed_;                  ///< pages that others put there
+  PageRanges copied_, written_;        ///< pages that the engine puts there
   const AddressSpace* base_ = nullptr;
 };
 
