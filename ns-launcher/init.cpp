@@ -122,6 +122,7 @@ int exec_engine(void* arg) {
   const InitPlan& plan = *request->plan;
   ::sigprocmask(SIG_SETMASK, &plan.engine_mask, nullptr);
   ::fcntl(plan.engine_descriptor, F_SETFD, 0);
+  if (plan.engine_terminal >= 0) ::fcntl(plan.engine_terminal, F_SETFD, 0);
   ::execve(plan.engine.c_str(), plan.argv.data(), environ);
   request->error = errno;
   return 127;

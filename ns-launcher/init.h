@@ -23,6 +23,8 @@ struct InitPlan {
   int status_socket = -1;      ///< reports to the launcher
   int engine_channel = -1;     ///< our end: the engine's int32 comes here, the launcher answers with one byte
   int engine_descriptor = -1;  ///< the engine's end, inherited under this number
+  int engine_terminal =
+      -1;  ///< where the engine sends a terminal that is to be relayed, inherited too; -1: nobody does
 };
 
 /// To be called in the new process with all signals blocked; the launcher's ends of all sockets must be closed here.

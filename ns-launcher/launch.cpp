@@ -58,12 +58,16 @@ std::string find_engine(const std::string& wanted) {
   return found;
 }
 
-std::vector<std::string> engine_command(const Options& options, const ImageIds& ids, int channel) {
+std::vector<std::string> engine_command(const Options& options, const ImageIds& ids, int channel, int terminal) {
   std::vector<std::string> command = {engine_name, "restore"};
   // In front of the caller's words, for those may end in "-- command".
   if (channel >= 0) {
     command.push_back("--launcher-fd");
     command.push_back(std::to_string(channel));
+    if (terminal >= 0) {
+      command.push_back("--terminal-fd");
+      command.push_back(std::to_string(terminal));
+    }
     if (ids.root_is_init) command.push_back("--root-is-init");
   }
   command.insert(command.end(), options.engine_arguments.begin(), options.engine_arguments.end());
@@ -72,7 +76,8 @@ std::vector<std::string> engine_command(const Options& options, const ImageIds& 
 
 Started launch(const Options& options, const ImageIds& ids, const sigset_t& engine_mask) {
   SocketPair status = socket_pair(SOCK_SEQPACKET);
-  SocketPair channel = socket_pair(SOCK_STREAM);
+  SocketPair channel = socket_pair(SOCK_STREAM), terminal;
+  if (options.shell_job && !options.detached) terminal = socket_pair(SOCK_SEQPACKET);
   const int on = 1;
   if (::setsockopt(status.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
     throw_errno(Failure::environment, "status socket", "SO_PASSCRED", errno);
@@ -87,7 +92,8 @@ Started launch(const Options& options, const ImageIds& ids, const sigset_t& engi
   plan.status_socket = status.theirs.get();
   plan.engine_channel = channel.ours.get();
   plan.engine_descriptor = channel.theirs.get();
-  std::vector<std::string> command = engine_command(options, ids, plan.engine_descriptor);
+  plan.engine_terminal = terminal.theirs.get();
+  std::vector<std::string> command = engine_command(options, ids, plan.engine_descriptor, plan.engine_terminal);
   for (std::string& word : command) plan.argv.push_back(word.data());
   plan.argv.push_back(nullptr);
 
@@ -97,9 +103,10 @@ Started launch(const Options& options, const ImageIds& ids, const sigset_t& engi
                 errno == EPERM ? "run as root" : "see /proc/sys/user/max_pid_namespaces and max_mnt_namespaces");
   if (init == 0) {
     status.ours.reset();
+    terminal.ours.reset();
     run_init(plan);
   }
-  return {init, give_up_signal(plan), std::move(status.ours), std::move(channel.ours)};
+  return {init, give_up_signal(plan), std::move(status.ours), std::move(channel.ours), std::move(terminal.ours)};
 }
 
 }  // namespace nsr::launcher

@@ -23,7 +23,7 @@ void fill_standard_descriptors() {
 /// The engine alone, in our place.
 [[noreturn]] void exec_engine(const Options& options) {
   const std::string engine = find_engine(options.engine);
-  std::vector<std::string> command = engine_command(options, {}, -1);
+  std::vector<std::string> command = engine_command(options, {}, -1, -1);
   std::vector<char*> argv;
   for (std::string& word : command) argv.push_back(word.data());
   argv.push_back(nullptr);

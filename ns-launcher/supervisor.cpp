@@ -7,8 +7,10 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <iterator>
 
 #include "engine/base/error.h"
+#include "engine/base/pass_fd.h"
 #include "ns-launcher/exit_status.h"
 
 namespace nsr::launcher {
@@ -58,9 +60,15 @@ Supervisor::Supervisor(const Options& options, const CallerSignals& signals, Ter
 int Supervisor::run() {
   try {
     if (!signal_fd_) throw_errno(Failure::environment, "signalfd", "cannot be made", errno);
-    pollfd sources[] = {{started_.status.get(), POLLIN, 0}, {signal_fd_.get(), POLLIN, 0}};
     for (;;) {
-      if (::poll(sources, 2, -1) < 0) continue;  // EINTR after a stop
+      TerminalRelay* relay = terminal_.relay();
+      auto relayed = relay ? relay->sources() : TerminalRelay::Sources{pollfd{-1, 0, 0}, pollfd{-1, 0, 0}};
+      pollfd sources[] = {{started_.status.get(), POLLIN, 0}, {signal_fd_.get(), POLLIN, 0}, relayed[0], relayed[1]};
+      if (::poll(sources, std::size(sources), -1) < 0) continue;  // EINTR after a stop
+      if (relay && relay->attached()) {
+        relay->serve({sources[2], sources[3]});
+        if (!relay->attached()) come_to_front();
+      }
       if (sources[0].revents) {
         auto received = receive_report(started_.status.get());
         if (!received) return init_vanished();
@@ -94,6 +102,7 @@ std::optional<int> Supervisor::handle(const Received& received) {
         return 0;
       }
       if (held_ != 0 && !shares_our_group()) hand_on(held_);
+      if (terminal_.relay()) come_to_front();
       return std::nullopt;
     case Event::stopped:
       stopped(report.value);
@@ -112,6 +121,7 @@ void Supervisor::root_created(int32_t inner, pid_t outer) {
   root_ = outer;
   pidfiles_.write(options_.pidfile, outer);
   pidfiles_.write(options_.ns_pidfile, inner);
+  if (UniqueFd master = receive_fd(started_.terminal.get())) terminal_.relay_to(std::move(master));
   lend_terminal();
   const char go = 1;
   // An engine that does not wait for this has closed its end.
@@ -152,6 +162,7 @@ int Supervisor::finish(int status) {
 void Supervisor::handle(const signalfd_siginfo& info) {
   int signal = static_cast<int>(info.ssi_signo);
   if (signal == SIGCONT) return resume();
+  if (signal == SIGWINCH && terminal_.relay()) return terminal_.relay()->resized();
   if (!is_forwarded(signal) || sigismember(&signals_.ignored, signal)) return;
   // What the terminal sends, it sends to the whole group: nobody in it needs to be told twice.
   if (info.ssi_code == SI_KERNEL && shares_our_group()) {
@@ -205,7 +216,14 @@ bool Supervisor::stop_ourselves(bool whole_group) {
 }
 
 void Supervisor::lend_terminal() {
+  if (terminal_.relay() && !running_) return;  // what the engine says until then is for the caller's modes
   if (root_ > 0 && !options_.detached) terminal_.lend(::getpgid(root_));
+}
+
+/// A relay in the background stops as whoever reads there does; the tree runs on, at its own terminal.
+void Supervisor::come_to_front() {
+  lend_terminal();
+  while (!terminal_.is_lent() && stop_ourselves(false)) lend_terminal();
 }
 
 void Supervisor::resume() {
@@ -213,6 +231,7 @@ void Supervisor::resume() {
   held_ = 0;
   lend_terminal();
   ::kill(started_.init, SIGCONT);
+  if (terminal_.relay() && running_) come_to_front();
 }
 
 int Supervisor::await_init() {

@@ -43,6 +43,7 @@ class Supervisor {
   void stopped(int signal);
   bool stop_ourselves(bool whole_group);
   void lend_terminal();
+  void come_to_front();
   void resume();
   bool shares_our_group() const;
   int await_init();

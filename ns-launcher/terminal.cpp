@@ -22,11 +22,14 @@ Terminal Terminal::open() {
   return terminal;
 }
 
+void Terminal::relay_to(UniqueFd master) { relay_ = std::make_unique<TerminalRelay>(std::move(master)); }
+
 bool Terminal::is_ours() const { return tty_ && ::tcgetpgrp(tty_.get()) == ::getpgrp(); }
 
 bool Terminal::belongs_to(pid_t group) const { return tty_ && group > 0 && ::tcgetpgrp(tty_.get()) == group; }
 
 void Terminal::lend(pid_t group) {
+  if (relay_) return relay_->attach();
   if (group <= 0 || !is_ours()) return;
   if (group != ::getpgrp() && ::tcsetpgrp(tty_.get(), group) != 0) return;  // EPERM: of another session
   if (lent_) return;
@@ -38,6 +41,7 @@ void Terminal::lend(pid_t group) {
 }
 
 void Terminal::take_back() {
+  if (relay_) relay_->detach();
   if (!lent_) return;
   lent_ = false;
   trees_ = modes_of(tty_.get());

@@ -1,11 +1,13 @@
-// The caller's terminal, lent to the restored tree with --shell-job.
+// The caller's terminal, lent to the restored tree with --shell-job, or relayed to a terminal of the tree's own.
 #pragma once
 
 #include <sys/types.h>
 #include <termios.h>
 
+#include <memory>
 #include <optional>
 
+#include "engine/base/terminal_relay.h"
 #include "engine/base/unique_fd.h"
 
 namespace nsr::launcher {
@@ -21,13 +23,19 @@ class Terminal {
   Terminal& operator=(Terminal&&) = default;
   ~Terminal() { take_back(); }
 
+  /// A session in the tree has a terminal of its own, which from now on is relayed instead of lending ours: lend()
+  /// attaches, take_back() detaches.
+  void relay_to(UniqueFd master);
+  /// nullptr when not relayed.
+  TerminalRelay* relay() const { return relay_.get(); }
+
   /// True when our own process group is in the foreground.
   bool is_ours() const;
   /// True when this group is.
   bool belongs_to(pid_t group) const;
   /// Between lend() and take_back(). The foreground group may still be ours: a shell sets it when it starts a job, and
   /// may do so later than we.
-  bool is_lent() const { return lent_; }
+  bool is_lent() const { return lent_ || (relay_ && relay_->attached()); }
   /// If we are in the foreground, puts a group of our session there. modes: true = set the modes it had when the
   /// terminal was taken back last. A group of another session leaves all as it is.
   void lend(pid_t group);
@@ -40,6 +48,7 @@ class Terminal {
   bool lent_ = false;
   bool noted_in_front_ = false;
   std::optional<termios> callers_, trees_;
+  std::unique_ptr<TerminalRelay> relay_;
 };
 
 }  // namespace nsr::launcher

@@ -182,6 +182,7 @@ const Actions& actions() {
       {"lsm-profile", set_lsm_profile},
       {"all", [](auto&, Options& o) { o.check.extra = o.check.experimental = true; }},
       {"launcher-fd", [](auto& v, Options& o) { o.restore.launcher_fd = fd_value("launcher-fd", v); }},
+      {"terminal-fd", [](auto& v, Options& o) { o.restore.terminal_fd = fd_value("terminal-fd", v); }},
       {"ms", [](auto&, Options&) { throw UsageError("option --ms", "no longer exists", "use --feature NAME", false); }},
       {"config", [](auto&, Options&) {}},  // the three below act before anything is applied
       {"no-default-config", [](auto&, Options&) {}},

@@ -114,6 +114,7 @@ constexpr OptionSpec table[] = {
     {"ms", 0, flag, false, probing, "", nullptr},
 
     {"launcher-fd", 0, value, false, common, "FD", nullptr},
+    {"terminal-fd", 0, value, false, common, "FD", nullptr},
     {"root-is-init", 0, flag, false, common, "", nullptr},
 };
 

@@ -61,6 +61,7 @@ RestoreOptions restore_options(const Options& o) {
   r.lsm_profile = o.restore.lsm_profile;
   r.lsm_mount_context = o.restore.lsm_mount_context;
   r.launcher_fd = o.restore.launcher_fd;
+  r.terminal_fd = o.restore.terminal_fd;
   r.root_is_init = o.restore.root_is_init;
   return r;
 }

@@ -49,6 +49,7 @@ struct RestoreOnlyOptions {
   std::string lsm_profile;
   std::string lsm_mount_context;
   int launcher_fd = -1;
+  int terminal_fd = -1;
   bool root_is_init = false;
 };
 

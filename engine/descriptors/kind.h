@@ -95,6 +95,10 @@ class RestoreContext {
   virtual bool has_holder(uint32_t file_id) const = 0;
   /// As in DumpContext; the lock ends when the tree runs.
   virtual ConnectionLock* connection_lock() { return nullptr; }
+  /// Whether somebody stays who can carry on between a terminal of the tree and the caller's.
+  virtual bool can_relay() const { return false; }
+  /// Hands over the master of that terminal; once.
+  virtual void relay(UniqueFd /*master*/) {}
 };
 
 /// A place in the program of one task that holds the file, after all its descriptors are in place and all tasks exist;

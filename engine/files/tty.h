@@ -44,11 +44,14 @@ class Tty final : public Kind {
   void emit_task(TaskStage& stage) override;
 
  private:
-  /// A pseudo-terminal that this restore made. The slave stays open for the leader of its session.
+  /// A pseudo-terminal that this restore made, or a terminal that it was given, as the slave alone. The slave stays
+  /// open for the leader of its session.
   struct Pair {
     UniqueFd master, slave;
+    bool made = false;
     bool master_given = false;
     pb::tty_info_entry info;  ///< the better one of both ends' records
+    std::string path;         ///< for messages
   };
   /// A slave or other terminal whose owner has not been seen yet, at dump.
   struct Pending {
@@ -67,16 +70,31 @@ class Tty final : public Kind {
   void read_infos(RestoreContext& ctx);
   const pb::tty_info_entry& info_of(const pb::file_entry& entry, RestoreContext& ctx);
   bool has_master(uint32_t index, RestoreContext& ctx);
-  /// The pty of the tree that is this session's controlling terminal.
-  const pb::tty_info_entry* terminal_of_session(uint32_t sid, RestoreContext& ctx);
+  /// What this session's controlling terminal is here; nullptr when nothing can be.
+  Pair* terminal_of_session(uint32_t sid, RestoreContext& ctx);
   /// Where a wanted index is in use on this host, and the tree has mounts of its own: an instance of /dev/pts too.
   void find_place(RestoreContext& ctx);
   Pair& pair_of(const pb::tty_info_entry& info, const std::string& object, RestoreContext& ctx);
+  void make_own_pairs(RestoreContext& ctx);
+  /// The pair of a master: unlocked, its slave open. Without settings.
+  static Pair make_pair(UniqueFd master, const std::string& object);
   void set_access(const Pair& pair, const pb::tty_info_entry& info, const pb::file_entry& entry, RestoreContext& ctx);
-  void open_dev_tty(const pb::file_entry& entry, const pb::tty_info_entry& own, RestoreContext& ctx);
+  void open_outside(const pb::file_entry& entry, const pb::tty_info_entry& info, RestoreContext& ctx);
+  void provide_master(Pair& pair, const pb::file_entry& entry, RestoreContext& ctx);
+  void provide_slave(const Pair& pair, const pb::tty_info_entry& info, const pb::file_entry& entry,
+                     RestoreContext& ctx);
+  void open_dev_tty(const pb::file_entry& entry, const Pair& own, RestoreContext& ctx);
+  /// Whether the leader of this session is in the tree.
+  bool leads_session(uint32_t sid, RestoreContext& ctx);
+  /// The pair that stands for a terminal from outside and is relayed to the caller's: for a session of the tree that
+  /// had it for its own, with --shell-job. nullptr when there is none for it.
+  Pair* stand_in(const pb::tty_info_entry& info, RestoreContext& ctx);
+  /// A terminal of the host or the caller takes the place of what a session of the tree had for its own: its leader
+  /// takes it if no other session has it.
+  void offer(const pb::tty_info_entry& info, int terminal, const std::string& object, RestoreContext& ctx);
   void take_foreground(TaskStage& stage);
-  /// The pair that is the controlling terminal of the session that this task leads.
-  std::pair<const uint32_t, Pair>* own_terminal(const TaskStage& stage);
+  /// The controlling terminal of the session that this task leads.
+  Pair* own_terminal(const TaskStage& stage);
   UniqueFd open_host_terminal(const pb::file_entry& entry, const pb::tty_info_entry& info, RestoreContext& ctx);
   UniqueFd open_callers(const pb::tty_info_entry& info, uint32_t flags, const std::string& object, RestoreContext& ctx);
 
@@ -86,7 +104,9 @@ class Tty final : public Kind {
   std::map<uint32_t, bool> masters_;     ///< pty index -> its master is in the tree
   std::map<uint32_t, pb::tty_info_entry> infos_;
   bool infos_read_ = false, place_found_ = false;
-  std::map<uint32_t, Pair> pairs_;
+  std::map<uint32_t, Pair> pairs_;    ///< by the pty's index
+  std::map<uint32_t, Pair> outside_;  ///< what stands for terminals from outside, by session
+  std::set<uint32_t> tasks_;          ///< pids of the tree
   InTaskOpens opens_;
   Tables tables_;
   std::set<uint32_t> callers_;  ///< file ids that are the caller's terminal

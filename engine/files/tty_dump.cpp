@@ -13,6 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
 #include "engine/files/tty.h"
+#include "engine/files/tty_settings.h"
 #include "engine/images/image_dir.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
@@ -21,45 +22,6 @@ namespace nsr {
 namespace {
 
 const Logger log("files");
-constexpr int kControlWords = 32;  // the peer's reader wants at least 19; the bytes themselves fill eight
-
-pb::termios_entry pack(const struct termios& t) {
-  pb::termios_entry e;
-  e.set_c_iflag(t.c_iflag);
-  e.set_c_oflag(t.c_oflag);
-  e.set_c_cflag(t.c_cflag);
-  e.set_c_lflag(t.c_lflag);
-  e.set_c_line(t.c_line);
-  e.set_c_ispeed(0);  // the speeds are in c_cflag
-  e.set_c_ospeed(0);
-  uint32_t words[kControlWords] = {};
-  std::memcpy(words, t.c_cc, sizeof t.c_cc);
-  for (uint32_t w : words) e.add_c_cc(w);
-  return e;
-}
-
-bool flag_of(int fd, unsigned long request) {
-  int value = 0;
-  return ::ioctl(fd, request, &value) == 0 && value != 0;
-}
-
-/// A terminal that was hung up answers EIO to everything: it has no settings any more.
-void put_settings(int fd, bool master, pb::tty_info_entry& info) {
-  struct termios t {};
-  if (::ioctl(fd, TCGETS, &t) == 0) *info.mutable_termios() = pack(t);
-  struct termios locked {};
-  if (::ioctl(fd, TIOCGLCKTRMIOS, &locked) == 0) *info.mutable_termios_locked() = pack(locked);
-  struct winsize w {};
-  if (::ioctl(fd, TIOCGWINSZ, &w) == 0) {
-    info.mutable_winsize()->set_ws_row(w.ws_row);
-    info.mutable_winsize()->set_ws_col(w.ws_col);
-    info.mutable_winsize()->set_ws_xpixel(w.ws_xpixel);
-    info.mutable_winsize()->set_ws_ypixel(w.ws_ypixel);
-  }
-  info.set_exclusive(flag_of(fd, TIOCGEXCL));
-  info.set_locked(master && flag_of(fd, TIOCGPTLCK));
-  info.set_packet_mode(master && flag_of(fd, TIOCGPKT));
-}
 
 }  // namespace
 
@@ -134,11 +96,11 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   info.set_gid(file.st.st_gid);
   info.set_sid(0);
   info.set_pgrp(0);
-  put_settings(fd, number.master, info);
+  put_terminal_settings(fd, number.master, info);
   if (number.type == pb::PTY) info.mutable_pty()->set_index(number.index);
   session_of(file, fd, number, info, ctx);
   if (auto at = pending_.find(id); at != pending_.end()) at->second.sid = info.sid();
-  if (number.master && info.sid() != 0) sessions_.insert(info.sid());
+  if ((number.master || external) && info.sid() != 0) sessions_.insert(info.sid());
   if (info.has_termios() == false && !number.master) pending_.erase(id);  // hung up: needs nobody
   int unread = 0;
   if (number.type == pb::PTY && ::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)

@@ -32,6 +32,7 @@ struct RestoreOptions : RunOptions {
   std::string lsm_profile;  ///< TYPE:NAME; empty = from the images
   std::string lsm_mount_context;
   int launcher_fd = -1;       ///< ours: channel to ns-restore; -1 = none
+  int terminal_fd = -1;       ///< ours: socket to ns-restore, which takes the master of a terminal there; -1 = none
   bool root_is_init = false;  ///< ours: the root of the images is pid 1 of the namespace being filled
 };
 

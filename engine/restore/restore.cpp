@@ -19,6 +19,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/base/pass_fd.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/namespaces/cgroups.h"
@@ -26,6 +27,7 @@
 #include "engine/namespaces/time_namespace.h"
 #include "engine/process/restore_state.h"
 #include "engine/restore/executor.h"
+#include "engine/restore/foreground.h"
 #include "engine/restore/foreign_vdso.h"
 #include "engine/restore/plan_text.h"
 #include "engine/restore/tree_namespaces.h"
@@ -96,10 +98,12 @@ class Restore {
     }
     create_tree(begin);
     log.info("Restore finished successfully. Tasks resumed.");
+    UniqueFd terminal = files_->take_relayed();
     files_.reset();  // or pipes and sockets that the tree closes would stay open here
     if (!options_.exec_cmd.empty()) become_command();
     if (options_.detached && !options_.sibling && options_.launcher_fd < 0) leave_quietly();
-    return options_.detached || options_.launcher_fd >= 0 ? 0 : wait_for_tree();
+    if (!options_.detached && options_.launcher_fd < 0) wait_for_children(std::move(terminal));
+    return 0;
   }
 
  private:
@@ -279,6 +283,8 @@ class Restore {
   /// docs/launcher.md: the launcher writes pid files and lends the terminal before the tree runs, or gives up.
   void ask_launcher() {
     if (options_.launcher_fd < 0) return;
+    if (UniqueFd terminal = files_->take_relayed(); terminal && !send_fd(options_.terminal_fd, terminal.get()))
+      throw_errno(Failure::environment, "ns-restore", "it does not take the tree's terminal", errno);
     char go;
     ssize_t n = -1;
     if (write_exact(options_.launcher_fd, &root_.value, sizeof root_.value)) do {
@@ -346,14 +352,6 @@ class Restore {
     if (::setresuid(stranger, stranger, stranger))
       log.warn("%s gets its parent-death signal when the engine leaves: %s", set_->tasks[0].object().c_str(),
                std::strerror(errno));
-  }
-
-  /// In the foreground the engine stays as the parent until its children are gone.
-  int wait_for_tree() {
-    int status;
-    while (::waitpid(-1, &status, 0) > 0 || errno == EINTR) {
-    }
-    return 0;
   }
 
   const RestoreOptions& options_;

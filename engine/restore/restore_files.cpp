@@ -57,6 +57,12 @@ int RestoreFiles::free_number(int fd) {
   }
 }
 
+/// The launcher says so by its socket; alone, the engine stays unless it shall leave or become another program.
+bool RestoreFiles::can_relay() const {
+  if (options_.launcher_fd >= 0) return options_.terminal_fd >= 0;
+  return !options_.detached && options_.exec_cmd.empty();
+}
+
 int RestoreFiles::keep(UniqueFd fd) {
   kept_.push_back(std::move(fd));
   return kept_.back().get();

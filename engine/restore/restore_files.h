@@ -39,6 +39,10 @@ class RestoreFiles final : public RestoreContext {
   void fill_shared_memory(uint64_t shmid, int fd) override;
   bool has_holder(uint32_t file_id) const override { return held_.count(file_id) > 0; }
   ConnectionLock* connection_lock() override { return lock_; }
+  bool can_relay() const override;
+  void relay(UniqueFd master) override { relayed_ = std::move(master); }
+  /// The master of a terminal that is to be relayed; empty when there is none.
+  UniqueFd take_relayed() { return std::move(relayed_); }
 
  private:
   int free_number(int fd);
@@ -55,6 +59,7 @@ class RestoreFiles final : public RestoreContext {
   std::set<int> numbers_;  ///< of all tables
   int spare_ = -1;
   ConnectionLock* lock_ = nullptr;
+  UniqueFd relayed_;
 };
 
 }  // namespace nsr

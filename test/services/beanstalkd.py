@@ -23,7 +23,7 @@ class Subject(Service):
 
     def load(self):
         self.session = connect(self.port)
-        for i in range(10):
+        for i in range(20):
             assert line_call(self.session, b"put 0 0 60 5\r\n%05d\r\n" % i).startswith(b"INSERTED")
         self.reserve(0)
         if not self.sessions:

@@ -25,5 +25,5 @@ class Subject(WebService):
 
     def check(self, generation):
         super().check(generation)
-        self.write("www/new.html", str(generation))
-        assert http(self.port, "/new.html") == (200, str(generation).encode())
+        self.write(f"www/new{generation}.html", str(generation))
+        assert http(self.port, f"/new{generation}.html") == (200, str(generation).encode())

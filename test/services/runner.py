@@ -74,6 +74,7 @@ class Runner:
         self.occupier = None
         self.namespaces, self.shared_memory = [], []
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, it would be so in the service too
         for stop in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, lambda number, frame: sys.exit(128 + number))
 
@@ -287,6 +288,7 @@ class Runner:
         for i in range(times):
             directory = os.path.join(self.dir, f"killed.{i}")
             os.mkdir(directory)
+            self.service.before_dump()
             dump = subprocess.Popen([os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", directory, "-o", "dump.log",
                                      *self.service.options, *self.more, "-R"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.DEVNULL)

@@ -1,4 +1,5 @@
 """What the scenarios share: starting, dumping, restoring, and cleaning up whole process trees."""
+import contextlib
 import ctypes
 import os
 import shutil
@@ -118,6 +119,16 @@ class Scenario:
             self.inits.append(parent)
         return self.roots[-1]
 
+    def kill_orphans(self):
+        """Kills and reaps what is below us, whoever has started it; true while there is something."""
+        left = tree_of(os.getpid())[1:]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return left
+
     def gone(self, pids):
         until(lambda: self.reap() or not any(os.path.exists(f"/proc/{p}") for p in pids), f"processes {pids} end")
 
@@ -149,6 +160,7 @@ class Scenario:
         if self.occupier:
             self.occupier.stdin.close()
             self.occupier.wait()
+        until(lambda: not self.kill_orphans(), "what the scenario has left behind ends")
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def main(self, run):
