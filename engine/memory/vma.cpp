@@ -34,7 +34,7 @@ constexpr std::pair<VmFlag, int> kAdvice[] = {
     {VmFlag::nh, MADV_NOHUGEPAGE}, {VmFlag::wf, MADV_WIPEONFORK},
 };
 
-constexpr std::string_view kIoUring = "anon_inode:[io_uring]";
+constexpr std::string_view kIoUring = "anon_inode:[io_uring]", kSocket = "socket:[";
 
 class Collector {
  public:
@@ -90,7 +90,10 @@ class Collector {
       default:
         break;
     }
-    if (s.vma.name == kIoUring) return classify_ring(s, e);
+    if (s.vma.name == kIoUring)
+      return map_descriptor(s, e, "it is the memory of an io_uring that no task of the tree has open");
+    if (s.vma.name.starts_with(kSocket))
+      return map_descriptor(s, e, "it is the ring of a packet socket that no task of the tree has open") | kVmaSocket;
     if (s.has(VmFlag::pf) || s.has(VmFlag::io)) refuse(s, "it maps a device's memory");
     if (s.has(VmFlag::um) || s.has(VmFlag::uw) || s.has(VmFlag::ui))
       refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept",
@@ -138,16 +141,16 @@ class Collector {
     return status;
   }
 
-  /// The mapping of an io_uring is known by its inode, which is that of a descriptor (Linux 5.17).
-  uint32_t classify_ring(const SmapsEntry& s, pb::vma_entry& e) {
+  /// Memory of what has no path in map_files: known by its inode, which is that of a descriptor (io_uring: Linux 5.17).
+  uint32_t map_descriptor(const SmapsEntry& s, pb::vma_entry& e, const char* nobody) {
     for (const OpenFile& f : ctx_.all_open_files()) {
-      if (f.st.st_ino != s.vma.inode || f.link != kIoUring) continue;
+      if (f.st.st_ino != s.vma.inode || f.link != s.vma.name) continue;
       e.set_pgoff(s.vma.offset);
       e.set_fdflags(O_RDWR);
       e.set_shmid(ctx_.file_id_of(f));
       return kVmaRegular | kVmaFileShared;
     }
-    refuse(s, "it is the memory of an io_uring that no task of the tree has open");
+    refuse(s, nobody);
   }
 
   uint64_t segment_size(const SmapsEntry& s) const {

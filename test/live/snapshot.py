@@ -114,14 +114,14 @@ def fdinfo(path):
     return "; ".join(sorted(lines))
 
 
-def maps_of(pid):
+def maps_of(pid, namer):
     """maps without inode columns of objects that have no stable one."""
     lines = []
     for line in read(f"/proc/{pid}/maps").splitlines():
         parts = line.split(None, 5)
         name = parts[5] if len(parts) > 5 else ""
         device = f"{parts[3]} {parts[4]}" if name.startswith("/") and "(deleted)" not in name else ""
-        lines.append(f"{parts[0]} {parts[1]} {parts[2]} {device} {name}")
+        lines.append(f"{parts[0]} {parts[1]} {parts[2]} {device} {namer.name(name)}")
     return "\n".join(lines)
 
 
@@ -161,7 +161,7 @@ def process(out, namer, me, p, pid):
     out[f"{me} timers"] = re.sub(r"([pt]id\.)\d+", r"\1*", read(f"{p}/timers"))
     out[f"{me} timers"] = re.sub(r"signal: (\d+)/[0-9a-fx]+", r"signal: \1", out[f"{me} timers"])
     out[f"{me} slack"] = read(f"{p}/timerslack_ns")
-    out[f"{me} maps"] = maps_of(pid)
+    out[f"{me} maps"] = maps_of(pid, namer)
     try:
         fds = sorted(int(f) for f in os.listdir(p + "/fd"))
     except OSError:
@@ -200,6 +200,8 @@ def from_taskstate(text):
         if not out and section == "ids":
             rest = re.sub(r"ppid=\d+", "ppid=outside", rest)
         rest = re.sub(r"blocked=([0-9a-f]+)", lambda m: f"blocked={int(m[1], 16) & ~GO_BIT:016x}", rest)
+        if section == "map":
+            rest = re.sub(r"socket:\[\d+\]", "socket:[*]", rest)
         key = f"taskstate {pid} {section}" + (" " + rest.split(" ")[0] if section in ("thread", "fd", "ns") else "")
         out[key] = out[key] + "\n" + rest if key in out else rest
     return out
