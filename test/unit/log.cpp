@@ -38,7 +38,7 @@ TEST_CASE("base: log lines carry the time from level 3 on") {
   log_under_test.info("fact");
   log_under_test.debug("never seen");
   std::string text = log.text();
-  CHECK(text.substr(0, 4) == "(00.");
+  CHECK(text.substr(0, 1) + text.substr(3, 1) == "(.");  // the seconds depend on the load
   CHECK(text.substr(text.find(')')) == ") room: fact\n");
 }
 
