@@ -9,6 +9,7 @@
 #include "engine/images/image_dir.h"
 #include "engine/sockets/inet_socket.h"
 #include "engine/sockets/sock_diag.h"
+#include "engine/sockets/tcp_checks.h"
 
 namespace nsr {
 namespace {
@@ -35,6 +36,28 @@ TcpStream read_image(const pb::inet_sk_entry& sk, ImageDir& images) {
   stream.in = image.raw(stream.info.inq_len());
   stream.out = image.raw(stream.info.outq_len());
   return stream;
+}
+
+/// Connections of one network namespace.
+struct Together {
+  std::vector<Connection> connections;
+  std::vector<int> sockets;
+  std::vector<std::string> objects;
+
+  void add(const Connection& connection, const OpenFile& file, int fd) {
+    connections.push_back(connection);
+    sockets.push_back(fd);
+    objects.push_back(file.describe());
+  }
+};
+
+void refuse_signed(const Together& all) {
+  const TcpDiag diag(all.sockets[0]);
+  for (size_t i = 0; i < all.sockets.size(); i++) {
+    const auto ifindex = static_cast<unsigned>(int_option(all.sockets[i], SOL_SOCKET, SO_BINDTOIFINDEX).value_or(0));
+    const auto record = diag.connection(all.connections[i].local, all.connections[i].peer, ifindex);
+    if (record) refuse_signatures(*record, all.objects[i]);
+  }
 }
 
 constexpr size_t kMostInMemory = 64 << 20;
@@ -67,22 +90,31 @@ SocketAddress InetKind::find_peer(int fd, uint32_t ino) {
 void InetKind::hold_connections(DumpContext& ctx) {
   if (locked_ || !ctx.options().tcp_established || ctx.options().tcp_close) return;
   locked_ = true;
-  // All at once and before the state of any is looked at: one change of the firewall, after which none moves on.
-  std::map<uint64_t, std::pair<UniqueFd, std::vector<Connection>>> by_namespace;
+  // All that packets do not change comes first, so that the network need not be held for it.
+  std::map<uint64_t, Together> by_namespace;
   for (const OpenFile& file : ctx.all_open_files()) {
-    if (!speaks_tcp(file)) continue;
-    UniqueFd fd = ctx.borrow(file);
-    const SocketAddress peer = find_peer(fd.get(), static_cast<uint32_t>(file.st.st_ino));
+    if (!speaks_tcp(file) || ahead_.count(file.st.st_ino)) continue;
+    Draft& d = ahead_.emplace(file.st.st_ino, draft(file, ctx)).first->second;
+    const SocketAddress local = local_address(d.fd.get()), peer = find_peer(d.fd.get(), d.sk.ino());
     if (peer.length == 0) continue;
-    auto& [socket, connections] = by_namespace[network_namespace_of(fd.get())];
-    connections.push_back({local_address(fd.get()).storage, peer.storage});
-    if (!socket) socket = std::move(fd);
+    by_namespace[network_namespace_of(d.fd.get())].add({local.storage, peer.storage}, file, d.fd.get());
   }
   if (by_namespace.empty()) return;
+  for (const auto& [net, held] : by_namespace) refuse_signed(held);
   // First the guard, which must not have a copy of what the lock lives by.
   guard_ = std::make_unique<TcpGuard>(ctx.parking());
   if (ctx.connection_lock() == nullptr) return;
-  for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.second, held.first.get());
+  // All at once: one change of the firewall, after which none moves on.
+  for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.connections, held.sockets[0]);
+}
+
+void InetKind::hold_late(const Draft& d, const SocketAddress& local, const SocketAddress& peer, const OpenFile& file,
+                         DumpContext& ctx) {
+  Together one;
+  one.add({local.storage, peer.storage}, file, d.fd.get());
+  refuse_signed(one);
+  if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
+  if (ctx.connection_lock() != nullptr) ctx.connection_lock()->hold(one.connections, d.fd.get());
 }
 
 std::vector<TcpGuard::Job> InetKind::jobs() const {
@@ -93,8 +125,6 @@ std::vector<TcpGuard::Job> InetKind::jobs() const {
 
 void InetKind::finish_dump(DumpContext& ctx) {
   if (held_.empty()) return;
-  // One that was found in a queue of a UNIX socket alone.
-  if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
   size_t bytes = 0;
   guard_->read(jobs(), [&](size_t i, TcpStream stream) {
     bytes += stream.in.size() + stream.out.size();

@@ -1,4 +1,5 @@
-// IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite, raw and ICMP.
+// IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite, raw and ICMP. One object a dump or a restore; its halves are in
+// inet_dump.cpp and inet_restore.cpp, live TCP connections in inet_connection.cpp.
 #pragma once
 
 #include <map>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
 #include "engine/sockets/socket_options.h"
 #include "engine/sockets/tcp_guard.h"
@@ -34,14 +36,30 @@ class InetKind : public Kind {
  private:
   /// A new socket to compare options with, one a kind.
   const FreshSocket& fresh(const pb::inet_sk_entry& sk, const std::string& object);
-  uint8_t shutdown_of(int fd, uint32_t ino, const pb::inet_sk_entry& sk);
+  /// What a dump knows of a socket before its network is held: what no packet changes.
+  struct Draft {
+    UniqueFd fd;
+    pb::inet_sk_entry sk;
+    pb::nsr_sk_entry extra;
+  };
+  Draft draft(const OpenFile& file, DumpContext& ctx);
+  void collect_tcp_state(Draft& d, const SocketAddress& local, const SocketAddress& peer, const std::string& object,
+                         const FileOptions& options);
+  void collect_queue(Draft& d, const SocketAddress& local, const std::string& object);
+  uint8_t shutdown_of(int fd, const pb::inet_sk_entry& sk);
+  const TcpRecord& listener(int fd, const pb::inet_sk_entry& sk);
 
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, FreshSocket> fresh_;
+  std::unordered_map<ino_t, Draft> ahead_;  ///< by inode, until their turn
+  std::map<std::pair<uint64_t, uint32_t>, std::unordered_map<uint32_t, TcpRecord>> listeners_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
   /// Also of a socket that is still connecting.
   SocketAddress find_peer(int fd, uint32_t ino);
   void start_listening(RestoreContext& ctx);
   void hold_connections(DumpContext& ctx);
+  /// One that no task has open: it waits in a queue of a UNIX socket.
+  void hold_late(const Draft& d, const SocketAddress& local, const SocketAddress& peer, const OpenFile& file,
+                 DumpContext& ctx);
   void hold_connections(RestoreContext& ctx);
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
   void finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);

@@ -41,22 +41,33 @@ int on_record(nl_msg* message, void* handler) {
               "the kernel needs CONFIG_UNIX_DIAG, CONFIG_INET_DIAG, CONFIG_PACKET_DIAG and CONFIG_NETLINK_DIAG");
 }
 
-template <class Request>
-void query(int fd, const char* family, const Request& request, Handler handler) {
-  std::unique_ptr<nl_sock, FreeSocket> sock(nl_socket_alloc());
+using NetlinkSocket = std::unique_ptr<nl_sock, FreeSocket>;
+
+NetlinkSocket connect_to(int fd, const char* family) {
+  NetlinkSocket sock(nl_socket_alloc());
   if (!sock) throw Error(Failure::environment, kObject, "out of memory");
-  {
-    InNetworkNamespace there(network_namespace(fd));
-    if (const int e = nl_connect(sock.get(), NETLINK_SOCK_DIAG); e < 0) fail(family, e);
-  }
+  InNetworkNamespace there(network_namespace(fd));
+  if (const int e = nl_connect(sock.get(), NETLINK_SOCK_DIAG); e < 0) fail(family, e);
   nl_socket_set_buffer_size(sock.get(), 1 << 20, 0);
   nl_socket_disable_auto_ack(sock.get());
-  std::unique_ptr<nl_msg, FreeMessage> message(nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP));
+  return sock;
+}
+
+/// One request and all that is answered. Negative: the code of libnl.
+template <class Request>
+int ask(nl_sock* sock, int flags, const Request& request, Handler& handler) {
+  std::unique_ptr<nl_msg, FreeMessage> message(nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | flags));
   if (!message || nlmsg_append(message.get(), const_cast<Request*>(&request), sizeof request, 0) < 0)
     throw Error(Failure::environment, kObject, "out of memory");
-  if (const int e = nl_send_auto(sock.get(), message.get()); e < 0) fail(family, e);
-  nl_socket_modify_cb(sock.get(), NL_CB_VALID, NL_CB_CUSTOM, on_record, &handler);
-  if (const int e = nl_recvmsgs_default(sock.get()); e < 0) fail(family, e);
+  if (const int e = nl_send_auto(sock, message.get()); e < 0) return e;
+  nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_record, &handler);
+  return nl_recvmsgs_default(sock);
+}
+
+template <class Request>
+void query(int fd, const char* family, const Request& request, Handler handler) {
+  const NetlinkSocket sock = connect_to(fd, family);
+  if (const int e = ask(sock.get(), NLM_F_DUMP, request, handler); e < 0) fail(family, e);
 }
 
 /// Calls f(type, payload, bytes) for each attribute behind a fixed part of the given size.
@@ -139,7 +150,78 @@ PacketRecord parse_packet(nlmsghdr* header) {
   return r;
 }
 
+TcpRecord parse_tcp(nlmsghdr* header) {
+  const auto* m = static_cast<const inet_diag_msg*>(nlmsg_data(header));
+  TcpRecord r;
+  r.ino = m->idiag_inode;
+  each_attribute(header, sizeof *m, [&](int type, const void*, size_t n) {
+    if (type == INET_DIAG_MD5SIG && n > 0) r.md5 = true;
+  });
+  return r;
+}
+
+/// The kernel tells of keys only together with TCP_INFO.
+constexpr uint8_t kWithKeys = 1 << (INET_DIAG_INFO - 1);
+
+/// Address and port as sock_diag has them, in network order.
+void put_address(const sockaddr_storage& from, uint32_t* address, uint16_t& port) {
+  if (from.ss_family == AF_INET) {
+    const auto& in = reinterpret_cast<const sockaddr_in&>(from);
+    memcpy(address, &in.sin_addr, sizeof in.sin_addr);
+    port = in.sin_port;
+  } else {
+    const auto& in = reinterpret_cast<const sockaddr_in6&>(from);
+    memcpy(address, &in.sin6_addr, sizeof in.sin6_addr);
+    port = in.sin6_port;
+  }
+}
+
 }  // namespace
+
+struct TcpDiag::State {
+  NetlinkSocket sock;
+};
+
+TcpDiag::TcpDiag(int fd) : s_(std::make_unique<State>(connect_to(fd, "TCP"))) {}
+TcpDiag::~TcpDiag() = default;
+TcpDiag::TcpDiag(TcpDiag&&) noexcept = default;
+
+std::optional<TcpRecord> TcpDiag::connection(const sockaddr_storage& local, const sockaddr_storage& peer,
+                                             unsigned ifindex) const {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = static_cast<uint8_t>(local.ss_family);
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = ~0u;
+  request.idiag_ext = kWithKeys;
+  request.id.idiag_if = ifindex;
+  put_address(local, request.id.idiag_src, request.id.idiag_sport);
+  put_address(peer, request.id.idiag_dst, request.id.idiag_dport);
+  request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  std::optional<TcpRecord> found;
+  Handler handler = [&](nlmsghdr* header) {
+    // The kernel answers with a listener when there is no such connection.
+    if (static_cast<const inet_diag_msg*>(nlmsg_data(header))->id.idiag_dport == request.id.idiag_dport)
+      found = parse_tcp(header);
+  };
+  const int e = ask(s_->sock.get(), 0, request, handler);
+  if (e < 0 && e != -NLE_OBJ_NOTFOUND) fail("TCP", e);
+  return found;
+}
+
+std::unordered_map<uint32_t, TcpRecord> tcp_listeners(int fd, int family) {
+  constexpr uint32_t kListen = 10;
+  inet_diag_req_v2 request{};
+  request.sdiag_family = static_cast<uint8_t>(family);
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = 1u << kListen;
+  request.idiag_ext = kWithKeys;
+  std::unordered_map<uint32_t, TcpRecord> all;
+  query(fd, "TCP", request, [&](nlmsghdr* header) {
+    const TcpRecord r = parse_tcp(header);
+    all.emplace(r.ino, r);
+  });
+  return all;
+}
 
 std::unordered_map<uint32_t, UnixRecord> unix_sockets(int fd) {
   unix_diag_req request{};

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -48,6 +49,30 @@ struct PacketRecord {
   std::optional<Ring> rx, tx;
   std::optional<uint32_t> fanout;  ///< id | type << 16
 };
+
+struct TcpRecord {
+  uint32_t ino = 0;  ///< 0: nobody has it open any more
+  bool md5 = false;  ///< has keys of MD5 signatures (RFC 2385)
+};
+
+/// Asks for single TCP sockets; on a host with many a list of all takes long.
+class TcpDiag {
+ public:
+  /// In the network namespace of socket `fd`. Throws Error(environment).
+  explicit TcpDiag(int fd);
+  ~TcpDiag();
+  TcpDiag(TcpDiag&&) noexcept;
+  /// The connection between these addresses in whatever state; ifindex: the device that it is bound to, or 0. No value
+  /// when there is none.
+  std::optional<TcpRecord> connection(const sockaddr_storage& local, const sockaddr_storage& peer,
+                                      unsigned ifindex) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> s_;
+};
+/// All listeners of AF_INET or AF_INET6, by inode.
+std::unordered_map<uint32_t, TcpRecord> tcp_listeners(int fd, int family);
 
 /// All sockets of the family in the network namespace of socket `fd`, by inode.
 /// Throw Error(environment) when the kernel lacks sock_diag for that family.

@@ -15,6 +15,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/connection_lock.h"
 #include "engine/sockets/peek_offset.h"
+#include "engine/sockets/roomy_buffer.h"
 #include "engine/sockets/tcp_packet.h"
 
 namespace nsr {
@@ -162,34 +163,6 @@ void read_options(int fd, pb::tcp_stream_entry& info, const std::string& object)
   info.set_rcv_wup(window.rcv_wup);
 }
 
-/// Room for data that the image's own buffer size need not give in one piece; put back when the queues are full.
-class RoomyBuffers {
- public:
-  RoomyBuffers(int fd, const TcpStream& stream, const std::string& object) : fd_(fd) {
-    lock_ = int_option(fd, SOL_SOCKET, SO_BUF_LOCK).value_or(0);
-    enlarge(SO_SNDBUF, SO_SNDBUFFORCE, send_, stream.out.size(), object);
-    enlarge(SO_RCVBUF, SO_RCVBUFFORCE, receive_, stream.in.size(), object);
-  }
-  RoomyBuffers(const RoomyBuffers&) = delete;
-  RoomyBuffers& operator=(const RoomyBuffers&) = delete;
-  ~RoomyBuffers() {
-    const int send = send_ / 2, receive = receive_ / 2;
-    if (send_) setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof send);
-    if (receive_) setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof receive);
-    setsockopt(fd_, SOL_SOCKET, SO_BUF_LOCK, &lock_, sizeof lock_);
-  }
-
- private:
-  void enlarge(int get, int set, int& before, size_t bytes, const std::string& object) {
-    const size_t wanted = std::min<size_t>(bytes * 4 + (1 << 16), INT32_MAX / 2);
-    const int now = int_option(fd_, SOL_SOCKET, get).value_or(0);
-    if (bytes == 0 || static_cast<size_t>(now) >= 2 * wanted) return;
-    before = now;
-    set_int_option(fd_, SOL_SOCKET, set, static_cast<int>(wanted), "a buffer size", object);
-  }
-  int fd_, lock_ = 0, send_ = 0, receive_ = 0;
-};
-
 void set_sequence(int fd, int queue, uint32_t value, const std::string& object) {
   set_int_option(fd, kTcp, TCP_REPAIR_QUEUE, queue, "TCP_REPAIR_QUEUE", object);
   set_int_option(fd, kTcp, TCP_QUEUE_SEQ, static_cast<int>(value), "TCP_QUEUE_SEQ", object);
@@ -310,7 +283,8 @@ void restore_tcp_stream(int fd, const SocketAddress& local, const SocketAddress&
     throw_errno(Failure::environment, object, "making it the connection to " + address_text(peer), errno,
                 errno == EADDRNOTAVAIL ? "the same connection exists here already" : "");
   set_options(fd, info, object);
-  const RoomyBuffers room(fd, stream, object);
+  const RoomyBuffer send_room(fd, SO_SNDBUF, stream.out.size(), object);
+  const RoomyBuffer receive_room(fd, SO_RCVBUF, stream.in.size(), object);
   set_int_option(fd, kTcp, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE, "TCP_REPAIR_QUEUE", object);
   send_all(fd, stream.in.data(), stream.in.size(), "receive queue", object);
   set_int_option(fd, kTcp, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE, "TCP_REPAIR_QUEUE", object);
@@ -331,7 +305,7 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
     return;
   }
   {
-    const RoomyBuffers room(fd, stream, object);
+    const RoomyBuffer room(fd, SO_SNDBUF, stream.out.size(), object);
     send_all(fd, stream.out.data() + stream.out.size() - info.unsq_len(), info.unsq_len(), "send queue", object);
   }
   const uint32_t out = end_of_out(state, info);

@@ -8,6 +8,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
 #include "engine/images/image_dir.h"
+#include "engine/sockets/roomy_buffer.h"
 #include "engine/sockets/run_as.h"
 #include "engine/sockets/socket_options.h"
 #include "engine/sockets/unix_name.h"
@@ -60,28 +61,6 @@ pb::nsr_sk_cred own_credentials() {
 const pb::nsr_sk_cred& credentials(const pb::nsr_sk_cred& kept, bool there, const pb::nsr_sk_cred& own) {
   return there ? kept : own;
 }
-
-/// Makes room in a sender's buffer while a queue is filled through it.
-class RoomToSend {
- public:
-  RoomToSend(int fd, size_t bytes, const std::string& object)
-      : fd_(fd),
-        size_(int_option(fd, SOL_SOCKET, SO_SNDBUF).value_or(0)),
-        lock_(int_option(fd, SOL_SOCKET, SO_BUF_LOCK).value_or(0)) {
-    const size_t room = std::min<size_t>(std::max<size_t>(8 * bytes, 1 << 20), INT32_MAX / 2);
-    set_int_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, static_cast<int>(room), "SO_SNDBUF", object);
-  }
-  RoomToSend(const RoomToSend&) = delete;
-  RoomToSend& operator=(const RoomToSend&) = delete;
-  ~RoomToSend() {
-    const int half = size_ / 2;
-    setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof half);
-    setsockopt(fd_, SOL_SOCKET, SO_BUF_LOCK, &lock_, sizeof lock_);
-  }
-
- private:
-  int fd_, size_, lock_;
-};
 
 /// Accepts our own connection among those that strangers may have made meanwhile: only ours knows the word.
 UniqueFd accept_own(int listener, int client, const std::string& object) {
@@ -294,7 +273,7 @@ void UnixKind::fill_queue(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     }
     std::vector<int> rights;
     for (const uint32_t id : message.rights) rights.push_back(ctx.fd_of(id));
-    const RoomToSend room(sender, total, object);
+    const RoomyBuffer room(sender, SO_SNDBUF, total, object);
     const auto own = own_credentials();
     const int error =
         run_as(credentials(more ? extra.packet(index).cred() : own, more && extra.packet(index).has_cred(), own), [&] {

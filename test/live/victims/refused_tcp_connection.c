@@ -1,7 +1,6 @@
 // A TCP connection is refused without --tcp-established: its addresses and the option are named, nothing is disturbed.
 // flavours: refused
-// refused: pid \d+ fd \d+ socket:\[\d+\]: it is a TCP connection from 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+
-// .*--tcp-established
+// refused: pid \d+ fd \d+ socket:\[\d+\]: it is a TCP connection from 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+ \(ESTABLISHED\), whose other end is with pid \d+ \(refused_tcp_con\).*--tcp-established
 #include <netinet/in.h>
 #include <sys/socket.h>
 
