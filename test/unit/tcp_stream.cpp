@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "engine/namespaces/network_lock.h"
 #include "engine/sockets/kinds.h"
 #include "engine/sockets/tcp_packet.h"
 #include "test/unit/fake_contexts.h"
@@ -40,8 +41,11 @@ Ends connection(int family = AF_INET, const char* host = "127.0.0.1") {
   return {client, server};
 }
 
+/// Both ends are dumped, closed and restored while their network is held, as dump and restore do it: without that the
+/// kernel goes on with what is on the way in the middle.
 struct Round {
   fake::TempDir dir;
+  NetworkHold hold{NetworkLock::nftables, new_run_id()};
   fake::Kinds dumping, restoring;
   std::unique_ptr<fake::Dump> dump;
   std::unique_ptr<fake::Restore> restore;
@@ -53,12 +57,16 @@ struct Round {
     dumping.push_back(make_inet_kind());
     restoring.push_back(make_inet_kind());
     dump = std::make_unique<fake::Dump>(dir.path, dumping, options);
+    dump->lock = &hold;
     const auto ids = dump->run(old);
     dump->before_kill();
     for (int fd : old) close(fd);
     dumping.clear();
     restore = std::make_unique<fake::Restore>(dir.path, restoring, options);
+    restore->lock = &hold;
     restore->run();
+    hold.release();
+    for (auto& kind : restoring) kind->after_release();
     for (uint32_t id : ids) fds.push_back(restore->fd(id));
   }
 };
