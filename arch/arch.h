@@ -135,6 +135,8 @@ FromImage from_image(const pb::core_entry& core, const std::string& whole_xsave,
 /// Whether the extended state must be preceded by executing an instruction in the thread (AMX), and that code.
 bool needs_expansion(std::span<const std::byte> xsave);
 std::span<const std::byte> expansion_code();
+/// What that code finds at the address of its program, aligned to its size.
+std::span<const std::byte> expansion_operand();
 /// The syscall by which a process asks to be allowed that state, before its threads exist (arch_prctl(2), Linux 5.16).
 struct PermissionCall {
   long nr;

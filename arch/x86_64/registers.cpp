@@ -1,5 +1,6 @@
 #include <sys/syscall.h>
 
+#include <array>
 #include <cstring>
 
 #include "arch/arch.h"
@@ -71,6 +72,18 @@ std::optional<size_t> find_syscall_insn(std::span<const std::byte> code) {
 
 std::span<const std::byte> expansion_code() {
   return {nsr_amx_begin, static_cast<size_t>(nsr_amx_end - nsr_amx_begin)};
+}
+
+/// LDTILECFG: palette 1, tile 0 with one row of 64 bytes.
+std::span<const std::byte> expansion_operand() {
+  static constexpr auto kConfig = [] {
+    std::array<std::byte, 64> c{};
+    c[0] = std::byte{1};
+    c[16] = std::byte{64};
+    c[48] = std::byte{16};
+    return c;
+  }();
+  return kConfig;
 }
 
 }  // namespace nsr::arch

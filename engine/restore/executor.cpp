@@ -33,7 +33,6 @@ constexpr long kPtraceOSuspendSeccomp = 1 << 21;
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
 constexpr uint64_t kAllButTrap = ~(1ull << (SIGTRAP - 1));
 constexpr int kStopped = 3;
-constexpr int kPtraceSetDispatch = 0x4210;  // PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG
 
 }  // namespace
 
@@ -105,7 +104,7 @@ void Executor::create(bool sibling, bool root_is_init, const std::function<void(
 std::vector<HostPid> Executor::threads_of(size_t node) const {
   std::vector<HostPid> out;
   if (plan_.nodes[node].kind == PlanNode::Kind::task)
-    for (const Thread& th : nodes_[node].threads) out.push_back(th.tid);
+    for (const MadeThread& th : nodes_[node].threads) out.push_back(th.tid);
   return out;
 }
 
@@ -136,17 +135,22 @@ void Executor::wait_for_threads(HostPid leader) {
   for (int tid : running) wait_for(HostPid(tid));
 }
 
+const PlanNode* Executor::made_as(HostPid pid, PlanNode::Kind kind) const {
+  for (size_t n = 0; n < nodes_.size(); n++)
+    if (nodes_[n].pid == pid && plan_.nodes[n].kind == kind) return &plan_.nodes[n];
+  return nullptr;
+}
+
 void Executor::on_report(const Stop& stop) {
   Tracee tracee(stop.tid);
   switch (stop.kind) {
     case Stop::Kind::exited:
     case Stop::Kind::killed:
       if (!alive_.erase(stop.tid)) break;
-      for (size_t n = 0; n < nodes_.size(); n++)
-        if (nodes_[n].pid == stop.tid && plan_.nodes[n].kind == PlanNode::Kind::task)
-          throw Error(Failure::environment, format("pid %d", plan_.nodes[n].pid.value),
-                      format("it was killed (status %d) while it was restored", stop.signal),
-                      "check memory limits and the kernel log");
+      if (const PlanNode* task = made_as(stop.tid, PlanNode::Kind::task))
+        throw Error(Failure::environment, format("pid %d", task->pid.value),
+                    format("it was killed (status %d) while it was restored", stop.signal),
+                    "check memory limits and the kernel log");
       exits_++;
       break;
     case Stop::Kind::event:
@@ -157,10 +161,8 @@ void Executor::on_report(const Stop& stop) {
       if (stop.signal == SIGTRAP) {
         on_trap(stop.tid);
       } else {
-        bool dying = false;  // a zombie in the making gets its signal; anything else in a program is a fault
-        for (size_t n = 0; n < nodes_.size(); n++)
-          dying |= nodes_[n].pid == stop.tid && plan_.nodes[n].kind == PlanNode::Kind::zombie;
-        if (!dying) {
+        // a zombie in the making gets its signal; anything else in a program is a fault
+        if (!made_as(stop.tid, PlanNode::Kind::zombie)) {
           Place p = place_of(tracee.registers());
           fail(p, arch::program_position(tracee.registers(), p.program->at));
         }
@@ -179,7 +181,7 @@ void Executor::on_trap(HostPid tid) {
   size_t position = arch::program_position(regs, place.program->at);
   if (position < place.program->source.calls.size()) fail(place, position);
   check_results(place, position);
-  Node& node = nodes_[place.node];
+  MadeNode& node = nodes_[place.node];
   if (node.threads.empty()) node.threads.resize(1 + programs_[place.node].threads.size());
   if (place.thread < 0) {
     node.pid = tid;
@@ -341,21 +343,6 @@ bool Executor::stop_thread(HostPid tid, int signal, RemoteAddr pause) {
   return stop.kind == Stop::Kind::event;
 }
 
-/// What ptrace alone can set, and what the credentials of other threads may have undone meanwhile.
-void Executor::set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn) {
-  if (t.threads.size() > 1 && t.mm.has_dumpable() && t.mm.dumpable() <= 1)
-    leader.run_syscall(leader.registers(), insn, SYS_prctl, {PR_SET_DUMPABLE, static_cast<uint64_t>(t.mm.dumpable())});
-}
-
-/// Syscall user dispatch (Linux 6.4): after the last call that the engine makes in this thread.
-void Executor::set_dispatch(const ImageThread& th, HostPid tid, const std::string& object) {
-  if (!th.ext || !th.ext->has_dispatch_offset()) return;
-  const uint64_t config[4] = {1, th.ext->dispatch_selector(), th.ext->dispatch_offset(), th.ext->dispatch_length()};
-  if (::syscall(SYS_ptrace, kPtraceSetDispatch, tid.value, sizeof config, config))
-    throw_errno(Failure::environment, object, "setting its syscall user dispatch failed", errno,
-                "Linux 6.4 or later is needed");
-}
-
 void Executor::finish() {
   traps_ = exits_ = 0;
   for (size_t n = 0; n < nodes_.size(); n++)
@@ -371,147 +358,16 @@ void Executor::finish() {
   }
 }
 
-namespace {
-
-/// The kernel gives a thread its large register state (AMX) only when the thread itself uses it.
-void expand_state(const Tracee& tracee, SharedArea& area, const std::string& object) {
-  RemoteAddr config = area.arena().alloc(64, 64);
-  auto* c = area.arena().local<uint8_t>(config);
-  c[0] = 1;
-  c[16] = 64;
-  c[48] = 16;
-  tracee.set_registers(arch::at_program(tracee.registers(), RemoteAddr(area.start().value + 2048), config));
-  tracee.resume();
-  Stop stop = Waits::wait(tracee.tid());
-  if (stop.kind != Stop::Kind::signal || stop.signal != SIGTRAP)
-    throw Error(Failure::environment, object, "this CPU or kernel does not let it use AMX tiles");
-}
-
-}  // namespace
-
-void Executor::prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn) {
-  const ImageThread& th = t.threads[i];
-  Tracee tracee(thread.tid);
-  if (i == 0 && t.ext.has_dead_leader_status()) {
-    uint64_t status[1] = {t.ext.dead_leader_status() >> 8 & 0xff};
-    thread.last = arch::at_syscall(tracee.registers(), insn, SYS_exit, status);
-    return;
-  }
-  std::string object = format("pid %d thread %d", t.pid.value, th.tid.value);
-  arch::FromImage state = arch::from_image(th.core, th.ext ? th.ext->xsave() : std::string(), object);
-  if (arch::needs_expansion(state.xsave)) expand_state(tracee, area_, object);
-  if (int err = tracee.set_xsave(state.xsave))
-    throw_errno(Failure::environment, object, "setting its extended registers failed", err);
-  thread.last = state.regs;
-  if (!arch::has_lost_restart(state.regs)) return;
-  RemoteAddr room = area_.arena().alloc(16);
-  thread.last = resume_interrupted_call(tracee, state.regs, th.ext, insn, room, area_.arena().local(room));
-}
-
-void Executor::start_signalled_timers(size_t n) {
-  const ImageTask& t = task_of(n);
-  if (t.signalled_timers.empty()) return;
-  auto call = [&](NsPid tid, long nr, std::initializer_list<uint64_t> args) {
-    Tracee tracee(worker(n).tid);
-    for (size_t i = 0; i < t.threads.size(); i++)
-      if (t.threads[i].tid == tid) tracee = Tracee(nodes_[n].threads[i].tid);
-    return tracee.run_syscall(tracee.registers(), nodes_[n].insn, nr, args);
-  };
-  RemoteAddr room = area_.arena().alloc(kSignalledTimerRoom);
-  for (const SignalledTimer& timer : t.signalled_timers)
-    start_signalled_timer(timer, t.pid, t.object(), call, room, area_.arena().local(room));
-}
-
-void Executor::prepare_sigtrap(size_t n) {
-  // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
-  const ImageTask& t = task_of(n);
-  KernelSigaction trap = action_of(t.tc(), SIGTRAP);
-  Tracee tracee(worker(n).tid);
-  set_late(t, tracee, nodes_[n].insn);
-  if (trap.handler == 0 && trap.flags == 0 && trap.mask == 0) return;
-  long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_sigaction,
-                              {SIGTRAP, area_.arena().put(trap).value, 0, 8});
-  if (r) throw_errno(Failure::environment, t.object(), "setting the action of SIGTRAP failed", static_cast<int>(-r));
-}
-
-/// Pending traps and faults, which would have stopped the programs. A task may send itself a signal of any origin.
-void Executor::queue_faults(size_t n) {
-  const ImageTask& t = task_of(n);
-  auto faults = [](const pb::signal_queue_entry& queue) {
-    std::vector<std::string> out;
-    for (const auto& e : queue.signals()) {
-      siginfo_t si;
-      if (e.siginfo().size() == sizeof si && std::memcpy(&si, e.siginfo().data(), sizeof si) && disturbs_programs(si))
-        out.push_back(e.siginfo());
-    }
-    return out;
-  };
-  auto queue = [&](const Tracee& tracee, NsPid tid, const std::string& info) {
-    int32_t signo;
-    std::memcpy(&signo, info.data(), sizeof signo);
-    for (const Thread& th : nodes_[n].threads) Tracee(th.tid).set_signal_mask(~0ull);
-    auto pid = static_cast<uint64_t>(t.pid.value), at = area_.arena().put(info.data(), info.size()).value;
-    long r = tid.value ? tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_tgsigqueueinfo,
-                                            {pid, static_cast<uint64_t>(tid.value), static_cast<uint64_t>(signo), at})
-                       : tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_sigqueueinfo,
-                                            {pid, static_cast<uint64_t>(signo), at});
-    if (r)
-      throw_errno(Failure::environment, t.object(), format("queueing signal %d failed", signo), static_cast<int>(-r));
-    tracee.to_event_stop();
-  };
-  for (const std::string& info : faults(t.tc().signals_s())) queue(Tracee(worker(n).tid), NsPid(0), info);
-  for (size_t i = 0; i < t.threads.size(); i++)
-    for (const std::string& info : faults(t.threads[i].core.thread_core().signals_p()))
-      queue(Tracee(nodes_[n].threads[i].tid), t.threads[i].tid, info);
-}
-
-void Executor::remove_area(size_t n) {
-  const ImageTask& t = task_of(n);
-  Tracee tracee(worker(n).tid);
-  long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_munmap, {area_.start().value, area_.size()});
-  if (r) throw_errno(Failure::environment, t.object(), "removing the program area failed", static_cast<int>(-r));
-  tracee.to_event_stop();
-}
-
-void Executor::set_last_registers(size_t n) {
-  const ImageTask& t = task_of(n);
-  for (size_t i = nodes_[n].threads.size(); i-- > 0;) {
-    Tracee tracee(nodes_[n].threads[i].tid);
-    tracee.set_registers(nodes_[n].threads[i].last);
-    tracee.set_signal_mask(i == 0 ? t.tc().blk_sigset() : t.threads[i].core.thread_core().blk_sigset());
-    if (i > 0 || !t.ext.has_dead_leader_status()) set_dispatch(t.threads[i], tracee.tid(), t.object());
-  }
-}
-
-void Executor::prepare() {
-  std::vector<size_t> tasks;
-  for (size_t n = 0; n < nodes_.size(); n++)
-    if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(n);
-  for (size_t n : tasks) {
-    const ImageTask& t = task_of(n);
-    nodes_[n].insn = syscall_insn_of(t.mm);
-    if (nodes_[n].insn.value == 0)
-      throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");
-    start_signalled_timers(n);
-    for (size_t i = nodes_[n].threads.size(); i-- > 0;) prepare_thread(t, i, nodes_[n].threads[i], nodes_[n].insn);
-  }
-  // processes may share memory and signal actions: all have ended their programs when the first one changes these
-  for (size_t n : tasks) prepare_sigtrap(n);
-  for (size_t n : tasks) queue_faults(n);
-  for (size_t n : tasks) remove_area(n);
-  for (size_t n : tasks) set_last_registers(n);
-}
-
 void Executor::release(bool leave_stopped, bool guarded) {
   std::vector<HostPid> tasks;
   for (size_t n = 0; n < nodes_.size(); n++)
-    if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(worker(n).tid);
+    if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(worker(task_of(n), nodes_[n]).tid);
   // a single process dies as a whole by PTRACE_O_EXITKILL
   std::optional<ReleaseGuard> guard;
   if (guarded && tasks.size() > 1) guard.emplace(tasks);
   for (size_t n = 0; n < nodes_.size(); n++) {
     if (plan_.nodes[n].kind != PlanNode::Kind::task) continue;
-    const ImageTask& t = set_.tasks[static_cast<size_t>(plan_.nodes[n].task)];
+    const ImageTask& t = task_of(n);
     bool stopped = is_stopped(n);
     if (n == 0 ? leave_stopped || stopped : leave_stopped && !stopped)
       ::kill(nodes_[n].pid.value, t.tc().stop_signo() ? static_cast<int>(t.tc().stop_signo()) : SIGSTOP);

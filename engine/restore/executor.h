@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/unique_fd.h"
+#include "engine/restore/made_node.h"
 #include "engine/restore/programs.h"
 #include "engine/trace/tracee.h"
 
@@ -31,26 +32,17 @@ class Executor {
   void join();
   /// Descriptors, threads, state; all threads then wait with their last registers still to be set.
   void finish();
-  /// Registers and masks; the shared area goes. The tree is complete and still stands.
-  void prepare();
-  /// Everything runs (stopped tasks stop). Throws nothing that leaves a part of the tree behind.
-  /// guarded: nor does the engine's death in the middle of it; false where another sees to that.
+  /// Everything runs (stopped tasks stop). LastSteps have been taken. Throws nothing that leaves a part of the tree
+  /// behind. guarded: nor does the engine's death in the middle of it; false where another sees to that.
   void release(bool leave_stopped, bool guarded);
 
   /// Threads of a node, leader first; none for zombies and helpers. Complete after finish().
   std::vector<HostPid> threads_of(size_t node) const;
   HostPid root() const { return nodes_[0].pid; }
+  /// Complete after finish(); for LastSteps.
+  std::vector<MadeNode>& nodes() { return nodes_; }
 
  private:
-  struct Thread {
-    HostPid tid;
-    arch::Registers last{};  ///< with which it is let go
-  };
-  struct Node {
-    HostPid pid;
-    std::vector<Thread> threads;  ///< [0] is the leader
-    RemoteAddr insn{};            ///< a syscall instruction in its vDSO
-  };
   /// Which program a stopped task is in.
   struct Place {
     size_t node;
@@ -63,6 +55,7 @@ class Executor {
   void wait_for(HostPid tid);
   void wait_for_threads(HostPid leader);
   void on_report(const Stop& stop);
+  const PlanNode* made_as(HostPid pid, PlanNode::Kind kind) const;
   void on_trap(HostPid tid);
   void check_results(const Place& place, size_t position);
   void start(HostPid tid, const StoredProgram& program);
@@ -75,23 +68,13 @@ class Executor {
   void stop(size_t node, RemoteAddr pause);
   bool stop_thread(HostPid tid, int signal, RemoteAddr pause);
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
-  void prepare_thread(const ImageTask& t, size_t i, Thread& thread, RemoteAddr insn);
-  void start_signalled_timers(size_t node);
-  void prepare_sigtrap(size_t node);
-  void queue_faults(size_t node);
-  void remove_area(size_t node);
-  void set_last_registers(size_t node);
-  void set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn);
-  static void set_dispatch(const ImageThread& th, HostPid tid, const std::string& object);
-  /// The thread that does what is left to do for the process: the first that lives.
-  Thread& worker(size_t node) { return nodes_[node].threads[task_of(node).ext.has_dead_leader_status() ? 1 : 0]; }
   [[noreturn]] void fail(const Place& place, size_t position);
 
   const ImageSet& set_;
   const TreePlan& plan_;
   std::vector<NodePrograms>& programs_;
   SharedArea& area_;
-  std::vector<Node> nodes_;
+  std::vector<MadeNode> nodes_;
   struct Indexed {
     size_t node;
     int thread;

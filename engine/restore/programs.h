@@ -10,6 +10,8 @@
 #include "engine/restore/cow_sharing.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/restore_files.h"
+#include "engine/restore/self_settings.h"
+#include "engine/restore/shared_area.h"
 #include "engine/restore/tree_plan.h"
 #include "engine/trace/task_program.h"
 
@@ -38,36 +40,6 @@ struct NodePrograms {
   std::vector<std::pair<size_t, StoredProgram>> branches;
 };
 
-/// The area that engine and tasks share at one address: [stub page | arena].
-class SharedArea {
- public:
-  /// Maps n bytes where neither the engine nor any task of the images has something.
-  SharedArea(const ImageSet& set, size_t n);
-  ~SharedArea();
-  SharedArea(const SharedArea&) = delete;
-  RemoteAddr stub() const { return start_; }
-  RemoteAddr start() const { return start_; }
-  uint64_t size() const { return size_; }
-  Arena& arena() { return arena_; }
-  void* stub_page() const { return reinterpret_cast<void*>(start_.value); }
-
- private:
-  RemoteAddr start_{};
-  uint64_t size_ = 0;
-  Arena arena_;
-};
-
-/// What a task has to write into its own /proc before its threads exist.
-struct SelfSettings {
-  int proc_fd = -1;                   ///< the engine's descriptor of /proc, kept by RestoreFiles
-  std::map<int, uint32_t> login_uid;  ///< by task index: those that differ from the engine's
-  std::map<int, std::string> label;   ///< by task index: what goes into label_file
-  std::string label_file;
-  bool empty() const { return login_uid.empty() && label.empty(); }
-};
-/// Throws Error(environment) when a label cannot be set on this host.
-SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile);
-
 /// Bytes of arena that all programs need.
 size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
@@ -76,9 +48,5 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan);
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::vector<int>& pages_fd, const CowSharing& cow,
                                          const SelfSettings& self, SharedArea& area, bool mounts_proc);
-
-/// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
-/// does not come to that. our_child: the engine is its parent.
-RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child);
 
 }  // namespace nsr

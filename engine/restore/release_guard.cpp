@@ -1,7 +1,7 @@
 #include "engine/restore/release_guard.h"
 
-#include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +21,8 @@ ReleaseGuard::ReleaseGuard(const std::vector<HostPid>& tasks) {
       throw_errno(Failure::environment, format("pid %d", pid.value), "a pidfd of it cannot be opened", errno);
   }
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC)) throw_errno(Failure::environment, "restore", "making a pipe failed", errno);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+    throw_errno(Failure::environment, "restore", "making a socket pair failed", errno);
   UniqueFd word(ends[0]);
   word_ = UniqueFd(ends[1]);
   guard_ = ::fork();
@@ -45,7 +46,8 @@ void ReleaseGuard::watch(int word, const std::vector<UniqueFd>& pidfds) {
 
 void ReleaseGuard::done() {
   const char said = 1;
-  while (::write(word_.get(), &said, 1) < 0 && errno == EINTR) {
+  // a guard that somebody has killed needs no word
+  while (::send(word_.get(), &said, 1, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 

@@ -29,6 +29,7 @@
 #include "engine/restore/executor.h"
 #include "engine/restore/foreground.h"
 #include "engine/restore/foreign_vdso.h"
+#include "engine/restore/last_steps.h"
 #include "engine/restore/plan_text.h"
 #include "engine/restore/tree_namespaces.h"
 #include "stats.pb.h"
@@ -235,7 +236,7 @@ class Restore {
     write_pidfile();
     try {
       PhaseTimer timer(log, "release");
-      executor.prepare();
+      LastSteps(*set_, plan_, area, executor.nodes()).run();
       report(start);
       ask_launcher();
       told_hook("pre-resume");

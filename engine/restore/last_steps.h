@@ -1,0 +1,38 @@
+// What a restored task gets when its programs have ended and before it runs: what only its tracer can set.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/restore/made_node.h"
+#include "engine/restore/shared_area.h"
+#include "engine/restore/tree_plan.h"
+
+namespace nsr {
+
+/// Extended registers, calls that were interrupted, timers with pending signals, SIGTRAP's action, pending faults, the
+/// removal of the shared area, registers, masks. The tree is complete then and still stands.
+class LastSteps {
+ public:
+  LastSteps(const ImageSet& set, const TreePlan& plan, SharedArea& area, std::vector<MadeNode>& nodes)
+      : set_(set), plan_(plan), area_(area), nodes_(nodes) {}
+  /// Throws Error; then the tree must be killed.
+  void run();
+
+ private:
+  const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
+  void prepare_thread(const ImageTask& t, size_t i, MadeThread& thread, RemoteAddr insn);
+  void start_signalled_timers(size_t node);
+  void prepare_sigtrap(size_t node);
+  void queue_faults(size_t node);
+  void queue(size_t node, HostPid sender, NsPid to, const std::string& info);
+  void remove_area(size_t node);
+  void set_last_registers(size_t node);
+
+  const ImageSet& set_;
+  const TreePlan& plan_;
+  SharedArea& area_;
+  std::vector<MadeNode>& nodes_;
+};
+
+}  // namespace nsr
