@@ -18,13 +18,13 @@
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
-#include "engine/dump/address_space.h"
 #include "engine/dump/dump_files.h"
 #include "engine/dump/live_task.h"
 #include "engine/dump/shared_pages.h"
 #include "engine/dump/stop_reports.h"
 #include "engine/dump/target.h"
 #include "engine/dump/task_fs.h"
+#include "engine/dump/task_memory.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/page_buffer.h"
@@ -246,7 +246,7 @@ class Dump {
   }
 
   void read_address_space(LiveTask& t) {
-    collect_address_space(t, borrowed_areas_[t.entry->ids.vm_id()], smaps_, *files_, segments_);
+    collect_task_memory(t, borrowed_areas_[t.entry->ids.vm_id()], smaps_, *files_, segments_);
   }
 
   void write_pages(const SharedPages& shared) {

@@ -10,8 +10,8 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/memory/own_vdso.h"
-#include "engine/memory/vma_status.h"
 #include "engine/memory/vdso_symbols.h"
+#include "engine/memory/vma_status.h"
 
 namespace nsr {
 namespace {

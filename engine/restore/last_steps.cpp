@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "engine/base/error.h"
-#include "engine/memory/vma_restore.h"
+#include "engine/memory/own_vdso.h"
 #include "engine/process/interrupted_call.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/signals.h"

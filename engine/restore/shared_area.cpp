@@ -13,7 +13,7 @@
 #include "arch/arch.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
-#include "engine/memory/vma_restore.h"
+#include "engine/memory/own_vdso.h"
 #include "engine/procfs/maps.h"
 
 extern "C" const ptrdiff_t nsr_rseq_offset asm("__rseq_offset");

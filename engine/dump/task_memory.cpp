@@ -1,4 +1,4 @@
-#include "engine/dump/address_space.h"
+#include "engine/dump/task_memory.h"
 
 #include <cstring>
 
@@ -38,8 +38,8 @@ void add_auxv(const std::string& auxv, pb::mm_entry& mm) {
 
 }  // namespace
 
-void collect_address_space(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,
-                           SysvSegments& segments) {
+void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,
+                         SysvSegments& segments) {
   const HostPid pid = t.handle();
   procfs::ProcDir dir(pid);
   describe_layout(t, dir, t.mm);

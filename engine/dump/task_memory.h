@@ -11,7 +11,7 @@ namespace nsr {
 /// Fills t.mm and t.mm_ext; mapped files get their ids, attached SysV segments are noted.
 /// areas: what the engine has mapped there for all tasks of this address space. Throws Error(unsupported) naming the
 /// mapping that cannot be kept.
-void collect_address_space(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,
+void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,
                            SysvSegments& segments);
 
 }  // namespace nsr
