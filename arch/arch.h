@@ -154,5 +154,7 @@ std::array<uint32_t, 4> local_descriptor(uint32_t entry, uint64_t descriptor);
 inline constexpr size_t kLocalDescriptors = 8192 * 8;  ///< bytes of the largest table
 /// Size of the extended state area on this CPU.
 size_t xsave_size();
+/// Whether programs can use protection keys (pkeys(7)) here.
+bool has_protection_keys();
 
 }  // namespace nsr::arch

@@ -242,6 +242,8 @@ PermissionCall expansion_permission() {
 
 size_t xsave_size() { return layout().total; }
 
+bool has_protection_keys() { return layout().xcr0 >> kPkru & 1; }
+
 bool needs_expansion(std::span<const std::byte> xsave) {
   return xsave.size() > kBvOffset + 8 && (load<uint64_t>(xsave, kBvOffset) >> kTileData & 1);
 }

@@ -49,6 +49,7 @@ void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps
   for (auto& v : list.entries) t.mm.add_vmas()->Swap(&v);
   for (auto& a : list.aios) t.mm.add_aios()->Swap(&a);
   t.mm_ext.Swap(&list.ext);
+  if (t.memory.protection_keys) t.mm_ext.set_protection_keys(t.memory.protection_keys);
   for (const auto& v : t.mm.vmas())
     if (v.status() & kVmaSysvIpc)
       segments.add(pid, static_cast<uint32_t>(v.shmid()),

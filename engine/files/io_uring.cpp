@@ -158,7 +158,12 @@ class IoUring final : public Kind {
     return ::syscall(SYS_io_uring_enter, fd, 0, 0, 0, nullptr, 0) < 0 && errno == EBADFD;
   }
 
-  /// Registered files are known by what readlink says of them; one of the task's descriptors must be the same.
+  /// fdinfo says what readlink says; older kernels, 6.12 among them, only the last part of it.
+  static bool is_called(const std::string& link, const std::string& name) {
+    return link == name || (!name.empty() && (link.ends_with("/" + name) || link == "anon_inode:" + name));
+  }
+
+  /// Registered files are known by their names; one of the task's descriptors must be the same.
   static void describe_files(const OpenFile& file, const procfs::RingInfo& info, pb::nsr_uring_entry& e,
                              DumpContext& ctx) {
     e.set_file_slots(static_cast<uint32_t>(info.files.size()));
@@ -167,7 +172,7 @@ class IoUring final : public Kind {
       int found = -1;
       uint32_t id = 0;
       for (const OpenFile& f : ctx.all_open_files()) {
-        if (f.pid != file.pid || f.link != procfs::unescape_octal(*info.files[slot])) continue;
+        if (f.pid != file.pid || !is_called(f.link, procfs::unescape_octal(*info.files[slot]))) continue;
         uint32_t this_id = ctx.file_id_of(f);
         if (found >= 0 && this_id != id)
           refuse(file, format("which of several open files \"%s\" its registered file %zu is cannot be told",

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/shm.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -104,12 +105,15 @@ void AddressSpace::emit_inherited(Program& p) const {
 
 void AddressSpace::emit_map(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {
   Program& p = out.calls;
+  // a page that is touched must not become a huge one, whose other parts would stay
+  p.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
   if (base_) emit_inherited(p);
   emit_vdso(p);
   emit_rings(fd_of, area, out);
   emit_sysv(p);
   for (const Vma& v : vmas_)
     if (!v.inherited && !is_ring(v) && !(v.entry->status() & (kVmaSysvIpc | kVmaAioRing))) emit_mmap(v, fd_of, p);
+  p.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 
 void AddressSpace::emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {

@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/base/error.h"
 #include "engine/memory/address_space.h"
@@ -28,12 +29,11 @@ std::string range_text(const char* verb, const pb::vma_entry& v) {
 }  // namespace
 
 void AddressSpace::emit_pkeys(Program& p) const {
-  std::vector<bool> used(kPkeys + 1);
-  unsigned last = 0;
+  uint32_t used = ext_.protection_keys() & ((2u << kPkeys) - 2);
   for (const Vma& v : vmas_)
-    if (v.ext && v.ext->pkey() && v.ext->pkey() <= kPkeys)
-      used[last = std::max(last, v.ext->pkey())] = used[v.ext->pkey()] = true;
-  if (!last) return;
+    if (v.ext && v.ext->pkey() && v.ext->pkey() <= kPkeys) used |= 1u << v.ext->pkey();
+  if (!used) return;
+  const unsigned last = static_cast<unsigned>(std::bit_width(used)) - 1;
   if (base_)
     for (unsigned k = 1; k <= kPkeys; k++) p.allow(SYS_pkey_free, k);
   for (unsigned k = 1; k <= last; k++) {
@@ -41,7 +41,7 @@ void AddressSpace::emit_pkeys(Program& p) const {
     p.note("allocate a protection key");
   }
   for (unsigned k = 1; k < last; k++)
-    if (!used[k]) p.call(SYS_pkey_free, k);
+    if (!(used >> k & 1)) p.call(SYS_pkey_free, k);
 }
 
 void AddressSpace::emit_aio_rings(NsPid task, int readable_fd, TaskProgram& out, Arena& arena) const {

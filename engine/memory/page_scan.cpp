@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 
 #include "engine/base/error.h"
@@ -17,7 +18,7 @@
 namespace nsr {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = 4096, kHugePage = 2 << 20, kHugeWords = kHugePage / kPage;
 
 // linux/fs.h of 6.7; Debian 12's headers are older
 struct PageRegion {
@@ -36,6 +37,27 @@ bool is_denied() {
   const char* fault = std::getenv("CRIU_FAULT");
   return fault && std::string_view(fault) == "135";
 }
+
+/// Which page frames are parts of huge pages, /proc/kpageflags; of none where that may not be read.
+class HugeFrames {
+ public:
+  HugeFrames() : fd_(::open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)) {}
+  /// Words of pagemap for an aligned range of the size of a huge page.
+  bool is_huge(std::span<const uint64_t> words) const {
+    constexpr uint64_t kThp = 1 << 22;
+    if (!fd_ || !is_own(words[0])) return false;
+    const uint64_t first = words[0] & kWordPfn;
+    for (size_t i = 0; i < words.size(); i++)
+      if (!is_own(words[i]) || (words[i] & kWordPfn) != first + i) return false;
+    uint64_t flags = 0;
+    return first % words.size() == 0 && first != 0 &&
+           pread_exact(fd_.get(), &flags, sizeof flags, static_cast<off_t>(first * sizeof flags)) && (flags & kThp);
+  }
+
+ private:
+  static bool is_own(uint64_t word) { return (word & (kWordPresent | kWordFile)) == kWordPresent; }
+  UniqueFd fd_;
+};
 
 }  // namespace
 
@@ -97,10 +119,15 @@ std::vector<uint64_t> PageScanner::words(PageRange range) const {
 }
 
 void PageScanner::scan_words(const std::vector<PageRange>& mapped, ScannedPages& out) const {
-  constexpr uint64_t kBatch = 8192 * kPage;
+  constexpr uint64_t kBatch = 16 * kHugePage;
+  HugeFrames frames;
   for (const PageRange& m : mapped)
-    for (uint64_t at = m.start; at < m.end; at += kBatch) {
-      std::vector<uint64_t> w = words({at, std::min(m.end, at + kBatch)});
+    for (uint64_t at = m.start, end; at < m.end; at = end) {
+      end = std::min(m.end, (at + kBatch) & ~(kHugePage - 1));
+      std::vector<uint64_t> w = words({at, end});
+      for (uint64_t huge = (at + kHugePage - 1) & ~(kHugePage - 1); huge + kHugePage <= end; huge += kHugePage)
+        if (frames.is_huge(std::span(w).subspan((huge - at) / kPage, kHugeWords)))
+          add_range(out.huge, {huge, huge + kHugePage});
       for (size_t i = 0; i < w.size(); i++) {
         uint64_t page = at + i * kPage;
         if (w[i] & kWordGuard)

@@ -1,5 +1,6 @@
 #include "engine/namespaces/time_namespace.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/base/unique_fd.h"
 
 namespace nsr {
 namespace {
@@ -117,6 +119,11 @@ bool carry_clocks_on(const pb::timens_entry& image) {
   log.info("clocks of the tree go on in a time namespace: monotonic %+" PRId64 " s, boottime %+" PRId64 " s",
            monotonic / kSecond, boottime / kSecond);
   return true;
+}
+
+void keep_own_clocks() {
+  UniqueFd own(::open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC));
+  if (own && ::setns(own.get(), kCloneNewtime) != 0) log.warn("action scripts see the clocks of the tree: %m");
 }
 
 }  // namespace nsr

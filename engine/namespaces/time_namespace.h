@@ -20,5 +20,8 @@ void check_same_clocks(HostPid root, HostPid other);
 /// where they go on from there (Linux 5.6). Elsewhere, and without the right to make one, it is a warning. Call before
 /// the first task is made. Returns whether there is a new namespace.
 bool carry_clocks_on(const pb::timens_entry& image);
+/// After that, when the first task exists: further children of the engine, such as action scripts, have its own clocks
+/// again. (Between two time namespaces posix_spawn(3) fails before Linux 6.2.) The engine has a single thread.
+void keep_own_clocks();
 
 }  // namespace nsr

@@ -1,7 +1,6 @@
 #include "engine/process/task_state.h"
 
 #include <linux/keyctl.h>
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,7 +25,6 @@ namespace {
 constexpr int kPrGetTidAddress = 40;
 constexpr int kArchGetCpuid = 0x1011;
 constexpr int kPrGetMdwe = 66, kPrGetMemoryMerge = 68, kPrGetIoFlusher = 58;
-constexpr long kMembarrierGetRegistrations = 1 << 9;  // Linux 6.3
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
 constexpr int kIoprioWhoProcess = 1;
 constexpr uint32_t kAskPersonality = 0xffffffff;  // personality(2)
@@ -156,7 +154,8 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   subreaper_ = arena.alloc(8);
   p.allow(SYS_prctl, PR_GET_CHILD_SUBREAPER, subreaper_, 0, 0, 0);
   thp_ = p.allow(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
-  membarrier_ = p.allow(SYS_membarrier, kMembarrierGetRegistrations, 0, 0);
+  membarrier_.add(p);
+  protection_keys_.add(p);
   mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
   memory_merge_ = p.allow(SYS_prctl, kPrGetMemoryMerge, 0, 0, 0, 0);
   io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
@@ -278,7 +277,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     tc.set_loginuid(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 10)));
   if (auto text = dir_.try_read("oom_score_adj")) tc.set_oom_score_adj(std::atoi(text->c_str()));
   if (*arena.local<uint32_t>(subreaper_)) tc.set_child_subreaper(true);
-  if (result(membarrier_) > 0) tc.set_membarrier_registration_mask(static_cast<uint32_t>(result(membarrier_)));
+  if (uint32_t mask = membarrier_.mask(program)) tc.set_membarrier_registration_mask(mask);
   memory.brk = static_cast<uint64_t>(result(brk_));
   memory.dumpable = static_cast<int>(result(dumpable_));
   memory.thp_disabled = result(thp_) > 0;
@@ -289,6 +288,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     ext.set_local_descriptors(table.data(), entries * 8);
   }
   if (result(timer_ids_) > 0) ext.set_timer_restore_ids(true);
+  memory.protection_keys = protection_keys_.allocated(program);
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
   if (result(memory_merge_) > 0) ext.set_memory_merge(true);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core.pb.h"
+#include "engine/process/inferred_state.h"
 #include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
 #include "engine/process/timer_signals.h"
@@ -24,6 +25,7 @@ struct MemoryFacts {
   uint64_t brk = 0;
   int dumpable = 1;
   bool thp_disabled = false;
+  uint32_t protection_keys = 0;  ///< bit n: key n is allocated
 };
 
 /// Collects one live task. Order: constructor (reads /proc and ptrace), ask_timers, add_programs, the caller runs them,
@@ -66,9 +68,11 @@ class TaskStateReader {
   PendingOverruns overruns_;
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
+  MembarrierReader membarrier_;
+  ProtectionKeyReader protection_keys_;
   std::vector<ThreadSlots> slots_;
-  Program::Index brk_{}, dumpable_{}, thp_{}, membarrier_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{},
-      timer_ids_{}, ldt_{};
+  Program::Index brk_{}, dumpable_{}, thp_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{}, timer_ids_{},
+      ldt_{};
   RemoteAddr subreaper_{}, local_descriptors_{};
 };
 

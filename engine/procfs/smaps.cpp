@@ -47,6 +47,11 @@ void parse_flags(LineParser& p, SmapsEntry& entry) {
     if (!entry.unknown_flags.empty()) entry.unknown_flags += ' ';
     entry.unknown_flags += code;
   }
+  // MLOCK_ONFAULT had no code of its own before 6.14; of what locked memory can have, nothing else was without one
+  if (entry.unknown_flags == "??" && entry.has(VmFlag::lo)) {
+    entry.flags |= static_cast<uint64_t>(VmFlag::lf);
+    entry.unknown_flags.clear();
+  }
 }
 
 uint64_t parse_kib(LineParser& p) {

@@ -156,11 +156,10 @@ class Restore {
     }
   }
 
-  /// Action scripts and whatever else the engine starts later lives by the tree's clocks too.
   void carry_clocks() {
     const auto& ids = set_->tasks[0].ids;
     uint64_t own = ids.has_time_ns_id() && images_.has(Img::timens, ids.time_ns_id()) ? ids.time_ns_id() : 0;
-    if (images_.has(Img::timens, own)) carry_clocks_on(images_.one<pb::timens_entry>(Img::timens, own));
+    if (images_.has(Img::timens, own)) new_clocks_ = carry_clocks_on(images_.one<pb::timens_entry>(Img::timens, own));
   }
 
   pb::cgroup_entry load_cgroups() {
@@ -208,6 +207,7 @@ class Restore {
       bool sibling = options_.sibling || options_.launcher_fd >= 0;
       executor.create(sibling, namespaces_->root_is_init(), [&](HostPid root) {
         namespaces_->leave();
+        if (new_clocks_) keep_own_clocks();
         if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root, false);
       });
     }
@@ -368,6 +368,7 @@ class Restore {
   SelfSettings self_;
   CowSharing::Counts cow_pages_;
   RestoredSegments segments_;
+  bool new_clocks_ = false;  ///< the tree has a time namespace made for it
   pb::stats_entry stats_;
 };
 

@@ -53,14 +53,12 @@ size_t zero_tail(const std::vector<std::byte>& page) {
 namespace {
 
 /// A socketpair takes two descriptor numbers. In a task whose table is full up to its limit that limit is higher by two
-/// as long as this lives; where that is not allowed the call fails. /proc/PID/fd tells the count since Linux 6.2.
+/// as long as this lives; where that is not allowed the call fails.
 class RoomForSockets {
  public:
   explicit RoomForSockets(HostPid pid) : pid_(pid) {
-    struct stat table {};
-    if (::stat(format("/proc/%d/fd", pid.value).c_str(), &table) != 0) return;
     if (::prlimit(pid.value, RLIMIT_NOFILE, nullptr, &own_) != 0) return;
-    if (static_cast<rlim_t>(table.st_size) + 2 <= own_.rlim_cur) return;
+    if (open_files(pid) + 2 <= own_.rlim_cur) return;
     const rlimit more{own_.rlim_cur + 2, std::max(own_.rlim_cur + 2, own_.rlim_max)};
     raised_ = ::prlimit(pid.value, RLIMIT_NOFILE, &more, nullptr) == 0;
   }
@@ -71,6 +69,13 @@ class RoomForSockets {
   RoomForSockets(const RoomForSockets&) = delete;
 
  private:
+  static rlim_t open_files(HostPid pid) {
+    struct stat table {};
+    if (::stat(format("/proc/%d/fd", pid.value).c_str(), &table) != 0) return 0;
+    if (table.st_size > 0) return static_cast<rlim_t>(table.st_size);
+    return procfs::ProcDir(pid).numbers("fd").size();  // before 6.2
+  }
+
   HostPid pid_;
   rlimit own_{};
   bool raised_ = false;

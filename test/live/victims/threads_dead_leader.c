@@ -26,6 +26,8 @@ static void* other(void* unused) {
 int main(int argc, char** argv) {
   victim_init(argc, argv);
   pthread_t a, b;
+  if (syscall(SYS_pidfd_open, getpid(), O_EXCL) < 0)  // PIDFD_THREAD
+    victim_skip("descriptors of single threads need Linux 6.9");
   leader = pthread_self();
   MUST(pthread_create(&a, NULL, other, NULL) == 0 && pthread_create(&b, NULL, last, NULL) == 0);
   syscall(SYS_exit, 0);
