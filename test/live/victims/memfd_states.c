@@ -15,7 +15,8 @@
 static int make(const char* name, unsigned flags, off_t size) {
   int fd = memfd_create(name, flags);
   if (fd < 0 && errno == EINVAL)  // Linux before 6.3
-    fd = memfd_create(name, (flags & ~(MFD_EXEC | MFD_NOEXEC_SEAL)) | (flags & MFD_NOEXEC_SEAL ? MFD_ALLOW_SEALING : 0));
+    fd =
+        memfd_create(name, (flags & ~(MFD_EXEC | MFD_NOEXEC_SEAL)) | (flags & MFD_NOEXEC_SEAL ? MFD_ALLOW_SEALING : 0));
   MUST(fd >= 0 && ftruncate(fd, size) == 0);
   return fd;
 }
