@@ -158,8 +158,11 @@ class IoUring final : public Kind {
     return ::syscall(SYS_io_uring_enter, fd, 0, 0, 0, nullptr, 0) < 0 && errno == EBADFD;
   }
 
-  /// fdinfo says what readlink says; older kernels, 6.12 among them, only the last part of it.
+  /// fdinfo says what readlink says; older kernels, 6.12 among them, only the last part of it, and of a socket its
+  /// protocol.
   static bool is_called(const std::string& link, const std::string& name) {
+    static constexpr std::string_view protocols[] = {"UNIX", "UNIX-STREAM", "TCP", "TCPv6", "UDP", "UDPv6"};
+    if (link.starts_with("socket:[") && std::ranges::find(protocols, name) != std::end(protocols)) return true;
     return link == name || (!name.empty() && (link.ends_with("/" + name) || link == "anon_inode:" + name));
   }
 
