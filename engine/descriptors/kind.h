@@ -87,6 +87,9 @@ class RestoreContext {
   /// The engine's descriptor for a file id; opens it first when its turn has not come yet. Throws Error(image) for an
   /// unknown id or a cycle.
   virtual int fd_of(uint32_t file_id) = 0;
+  /// To be called now and then by who asks for many in finish_restore(): what fd_of() gave before is not valid any
+  /// more.
+  virtual void make_room() {}
   virtual const pb::file_entry* entry(uint32_t file_id) const = 0;
   virtual const std::vector<const pb::file_entry*>& entries() const = 0;
   /// Fills a memory object from pagemap-shmem-<shmid>.

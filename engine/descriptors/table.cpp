@@ -39,14 +39,15 @@ std::vector<OpenFile> read_descriptors(HostPid pid, NsPid nspid) {
   return out;
 }
 
-void raise_descriptor_limit() {
+int raise_descriptor_limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   rlim_t most = std::strtoull(read_file("/proc/sys/fs/nr_open").value_or("0").c_str(), nullptr, 10);
   const rlimit raised{most, most};
-  if (most > limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  if (most > limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return static_cast<int>(most);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int>(limit.rlim_cur);
 }
 
 OpenFile linked_file(HostPid pid, NsPid nspid, const char* name, uint32_t flags) {

@@ -12,8 +12,8 @@ namespace nsr {
 std::vector<OpenFile> read_descriptors(HostPid pid, NsPid nspid);
 
 /// Lets this process have as many descriptors as the kernel gives: fs.nr_open with CAP_SYS_RESOURCE, else its own hard
-/// limit. Children inherit it.
-void raise_descriptor_limit();
+/// limit. Children inherit it. Returns it.
+int raise_descriptor_limit();
 
 /// A file reached through a link in /proc/PID ("exe", "cwd", "root").
 OpenFile linked_file(HostPid pid, NsPid nspid, const char* name, uint32_t flags);

@@ -96,6 +96,7 @@ class Epoll final : public Kind {
       const auto* table = tables.first_with(entry->id(), ctx);
       if (!table) continue;  // in flight in a socket: nobody can wait on it before it is received
       register_all(*entry, *table, ctx);
+      ctx.make_room();
     }
   }
 

@@ -71,9 +71,11 @@ class Fanotify final : public Kind {
   }
 
   void finish_restore(RestoreContext& ctx) override {
-    for (const auto& [id, e] : pending_)
+    for (const auto& [id, e] : pending_) {
       for (int i = e.mark_size(); i-- > 0;)  // the kernel lists the latest one first
         add(ctx.fd_of(id), e.mark(i), image_object(name(), id), ctx);
+      ctx.make_room();
+    }
     pending_.clear();
   }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,7 +34,8 @@ class GhostRestore {
   /// each name it had when that is free, else under NAME.cr.<id>.ghost; its names are gone again when this returns.
   /// Throws Error(environment) and leaves no name behind when that fails.
   int handle(uint32_t ghost_id, const std::string& name, RestoreContext& ctx);
-  /// Opens it with these open(2) flags.
+  /// Opens it with these open(2) flags. A regular file of which every expected entry was opened is forgotten then,
+  /// unless there are watches that may be of it.
   UniqueFd open(uint32_t ghost_id, const std::string& name, int flags, RestoreContext& ctx);
   /// The description that open(2) with O_TMPFILE made, as long as nobody has taken it; else empty.
   UniqueFd take_unnamed(uint32_t ghost_id);
@@ -43,11 +45,14 @@ class GhostRestore {
     std::map<std::string, UniqueFd> handles;  ///< by name; empty ones until it is made
     uint32_t unnamed_flags = 0;               ///< O_TMPFILE and the flags beside it
     UniqueFd unnamed;
-    bool made = false;
+    bool made = false, regular = false;
+    size_t expected = 0, opened = 0;  ///< entries
   };
   static void make(uint32_t id, Ghost& ghost, RestoreContext& ctx);
+  bool has_watches(RestoreContext& ctx);
 
   std::map<uint32_t, Ghost> ghosts_;
+  std::optional<bool> has_watches_;
 };
 
 }  // namespace nsr

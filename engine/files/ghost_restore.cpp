@@ -146,6 +146,7 @@ bool is_unnamed(const std::string& name) {
 void GhostRestore::expect(uint32_t id, const std::string& name, uint32_t flags) {
   Ghost& ghost = ghosts_[id];
   ghost.handles[name];
+  ghost.expected++;
   if (is_unnamed(name)) ghost.unnamed_flags |= (flags & __O_TMPFILE) ? flags : __O_TMPFILE | O_RDWR;
 }
 
@@ -156,7 +157,7 @@ void GhostRestore::make(uint32_t id, Ghost& ghost, RestoreContext& ctx) {
   ImageReader in = ctx.images().require(Img::ghost_file, id);
   pb::ghost_file_entry entry;
   in.one(entry);
-  bool regular = S_ISREG(entry.mode());
+  bool regular = ghost.regular = S_ISREG(entry.mode());
   Names names;
   names.make_parents(name, object);
   UniqueFd& first = ghost.handles.begin()->second;
@@ -196,13 +197,26 @@ int GhostRestore::handle(uint32_t id, const std::string& name, RestoreContext& c
 
 UniqueFd GhostRestore::take_unnamed(uint32_t id) { return std::move(ghosts_.at(id).unnamed); }
 
+bool GhostRestore::has_watches(RestoreContext& ctx) {
+  if (!has_watches_) {
+    has_watches_ = false;
+    for (const pb::file_entry* e : ctx.entries())
+      *has_watches_ |= e->type() == pb::INOTIFY || e->type() == pb::FANOTIFY;
+  }
+  return *has_watches_;
+}
+
 UniqueFd GhostRestore::open(uint32_t id, const std::string& name, int flags, RestoreContext& ctx) {
   int seen = handle(id, name, ctx);
   std::string object = object_of(id, name);
   // O_NOFOLLOW would stop at the /proc link; an O_PATH view of a symbolic link cannot be had that way, only copied
   struct stat st {};
   if (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode)) return duplicate(seen, object);
-  return reopen(seen, flags & ~O_NOFOLLOW, object);
+  UniqueFd fd = reopen(seen, flags & ~O_NOFOLLOW, object);
+  // thousands of them must not stay open twice
+  Ghost& ghost = ghosts_.at(id);
+  if (++ghost.opened == ghost.expected && ghost.regular && !has_watches(ctx)) ghosts_.erase(id);
+  return fd;
 }
 
 }  // namespace nsr

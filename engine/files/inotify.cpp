@@ -71,6 +71,7 @@ class Inotify final : public Kind {
       std::sort(e.mutable_wd()->begin(), e.mutable_wd()->end(),
                 [](const auto& a, const auto& b) { return a.wd() < b.wd(); });
       for (const auto& wd : e.wd()) add(ctx.fd_of(id), wd, image_object(name(), id), ctx);
+      ctx.make_room();
     }
     pending_.clear();
   }

@@ -74,14 +74,15 @@ class Pipe final : public Kind {
       ctx.provide(entry.id(), take_inherited(given, e, object));
       return;
     }
-    Ends& ends = ends_of(e.pipe_id(), object, ctx);
-    UniqueFd fd = take_end(ends, e.flags() & O_ACCMODE, object);
-    set_status_flags(fd.get(), e.flags(), object);
-    ctx.provide(entry.id(), std::move(fd));
+    // All descriptions at once, after which the ends that no task holds are closed: readers see end of file, writers
+    // EPIPE, as before.
+    Ends ends = make(e.pipe_id(), object, ctx);
+    for (const pb::file_entry* other : descriptions_of(e.pipe_id(), ctx)) {
+      UniqueFd fd = take_end(ends, other->pipe().flags() & O_ACCMODE, object);
+      set_status_flags(fd.get(), other->pipe().flags(), object);
+      ctx.provide(other->id(), std::move(fd));
+    }
   }
-
-  /// Ends that no task holds are closed now: readers see end of file, writers EPIPE, as before.
-  void finish_restore(RestoreContext&) override { made_.clear(); }
 
  private:
   struct Seen {
@@ -89,7 +90,7 @@ class Pipe final : public Kind {
     std::string object;
   };
   struct Ends {
-    UniqueFd reader, writer;  ///< kept for further descriptions of the same end
+    UniqueFd reader, writer;  ///< as pipe2 made them
     bool reader_given = false, writer_given = false;
   };
 
@@ -116,18 +117,22 @@ class Pipe final : public Kind {
     return duplicate(given, object);
   }
 
-  Ends& ends_of(uint32_t id, const std::string& object, RestoreContext& ctx) {
-    auto [at, fresh] = made_.try_emplace(id);
-    if (!fresh) return at->second;
+  const std::vector<const pb::file_entry*>& descriptions_of(uint32_t pipe_id, RestoreContext& ctx) {
+    if (descriptions_.empty())
+      for (const pb::file_entry* e : ctx.entries())
+        if (owns(*e)) descriptions_[e->pipe().pipe_id()].push_back(e);
+    return descriptions_.at(pipe_id);
+  }
+
+  Ends make(uint32_t id, const std::string& object, RestoreContext& ctx) {
     if (contents_.is_outside(id, ctx))
       throw Error(Failure::environment, object, "its other end was outside of the tree at the dump",
                   "give it with --inherit-fd 'fd[N]:" + key_of(id) + "'");
     int fd[2];
     if (::pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0) throw_errno(Failure::environment, object, "pipe2 failed", errno);
-    at->second.reader.reset(fd[0]);
-    at->second.writer.reset(fd[1]);
+    Ends ends{UniqueFd(fd[0]), UniqueFd(fd[1])};
     contents_.fill(id, fd[1], object, ctx);
-    return at->second;
+    return ends;
   }
 
   /// The first description of an end is a duplicate of the one that pipe2 made, further ones are opened anew.
@@ -141,7 +146,7 @@ class Pipe final : public Kind {
   }
 
   std::map<uint32_t, Seen> seen_;
-  std::map<uint32_t, Ends> made_;
+  std::map<uint32_t, std::vector<const pb::file_entry*>> descriptions_;  ///< by pipe id
   PipeContents contents_{Img::pipes_data};
 };
 

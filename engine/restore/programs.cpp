@@ -16,13 +16,13 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
-#include "engine/descriptors/moves.h"
 #include "engine/memory/address_space.h"
 #include "engine/memory/own_vdso.h"
 #include "engine/memory/vma.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/restore/table_program.h"
 
 namespace nsr {
 namespace {
@@ -344,22 +344,8 @@ class Builder {
     if (node.branches.empty()) build_self(node.task, p);
     TaskStage whole{p, arena_, t.pid, -1, t.table};
     for (const auto& kind : files_.kinds()) kind->emit_inherited(whole);
-    std::vector<DescriptorMove> moves;
-    for (const auto& e : t.table)
-      moves.push_back({files_.fd_of(e.id()), static_cast<int>(e.fd()), (e.flags() & 1) != 0});
-    for (const DescriptorStep& s : plan_moves(moves, files_.spare())) move(s, p);
+    emit_table(t.table, files_, p, arena_);
     tell(tables_[t.ids.files_id()] = arena_.alloc(16), p);
-  }
-
-  static void move(const DescriptorStep& s, Program& p) {
-    if (s.source < 0) {
-      p.call(SYS_close_range, s.target, static_cast<unsigned>(s.last), 0);
-    } else if (s.source == s.target) {
-      p.call(SYS_fcntl, s.target, F_SETFD, s.cloexec ? FD_CLOEXEC : 0);
-    } else {
-      p.call(SYS_dup3, s.source, s.target, s.cloexec ? O_CLOEXEC : 0);
-    }
-    p.note(format("descriptor %d", s.target));
   }
 
   /// What it opens here is closed by the moves of the table.

@@ -31,6 +31,7 @@
 #include "engine/restore/foreign_vdso.h"
 #include "engine/restore/last_steps.h"
 #include "engine/restore/plan_text.h"
+#include "engine/restore/spare_ids.h"
 #include "engine/restore/tree_namespaces.h"
 #include "stats.pb.h"
 
@@ -43,26 +44,6 @@ using Clock = std::chrono::steady_clock;
 uint32_t micros_since(Clock::time_point from) {
   return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - from).count());
 }
-
-/// Ids for helpers: from the top down what neither the images nor a task here has.
-class SpareIds {
- public:
-  explicit SpareIds(const ImageSet& set) {
-    for (const ImageTask& t : set.tasks) {
-      for (NsPid id : {t.pgid, t.sid}) used_.insert(id);
-      for (const ImageThread& th : t.threads) used_.insert(th.tid);
-    }
-  }
-  NsPid operator()() {
-    while (--next_ > 1)
-      if (!used_.count(NsPid(next_)) && ::access(format("/proc/%d", next_).c_str(), F_OK)) return NsPid(next_);
-    throw Error(Failure::environment, "restore", "there is no free process id left");
-  }
-
- private:
-  std::set<NsPid> used_;
-  int32_t next_ = std::atoi(read_file("/proc/sys/kernel/pid_max").value_or("32768").c_str());
-};
 
 /// The phases of a restore, in order.
 class Restore {
@@ -197,6 +178,7 @@ class Restore {
       CowSharing cow(*set_, pages_fd_);
       cow_pages_ = cow.counts();
       programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, namespaces_->mounts_proc());
+      files_->end_parking();
     }
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();

@@ -1,4 +1,6 @@
-// The open files of a restore, opened once in the engine; the tasks inherit them and put them at their numbers.
+// The open files of a restore, opened once in the engine; the tasks inherit them and put them at their numbers. Where
+// there are more than one process may have, the engine parks what it has opened in processes that only hold them, and
+// sends each task those that are its own.
 #pragma once
 
 #include <map>
@@ -7,8 +9,10 @@
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/restore/descriptor_vault.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/options.h"
+#include "engine/restore/spare_ids.h"
 
 namespace nsr {
 
@@ -24,8 +28,13 @@ class RestoreFiles final : public RestoreContext {
   void open_all();
   /// A descriptor of the engine's own that tasks use too (pages images): lives as long as this.
   int keep(UniqueFd fd);
-  /// A number that no table of a task has and nothing of the engine stands at, below the limit.
-  int spare() const { return spare_; }
+  /// Whether the tasks inherit this file; else deliver() has to send it to those that have it.
+  bool is_inherited(uint32_t file_id) const { return fds_.count(file_id) > 0; }
+  /// Number of a socket in whose queue these files wait, in this order, in messages of kMostRights
+  /// (engine/descriptors/delivery.h) and a rest.
+  int deliver(const std::vector<uint32_t>& file_ids);
+  /// All programs are built: what was parked is with the tasks' sockets now.
+  void end_parking();
   /// The tree runs and the network is open again.
   void after_release();
   void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
@@ -34,6 +43,7 @@ class RestoreFiles final : public RestoreContext {
   const FileOptions& options() const override { return options_.files; }
   void provide(uint32_t file_id, UniqueFd fd) override;
   int fd_of(uint32_t file_id) override;
+  void make_room() override;
   const pb::file_entry* entry(uint32_t file_id) const override;
   const std::vector<const pb::file_entry*>& entries() const override { return entries_; }
   void fill_shared_memory(uint64_t shmid, int fd) override;
@@ -45,19 +55,28 @@ class RestoreFiles final : public RestoreContext {
   UniqueFd take_relayed() { return std::move(relayed_); }
 
  private:
-  int free_number(int fd);
+  /// Where a parked file is.
+  struct Place {
+    size_t vault;
+    int number;
+  };
   void open_once(const pb::file_entry& entry);
+  void park();
+  void send(int socket, const uint32_t* file_ids, size_t count);
 
   ImageDir& images_;
   const RestoreOptions& options_;
   const ImageSet& set_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::vector<const pb::file_entry*> entries_;
-  std::map<uint32_t, UniqueFd> fds_;
+  std::map<uint32_t, UniqueFd> fds_;  ///< what is open here
+  std::map<uint32_t, Place> parked_;  ///< some of it may be open here, too
+  std::vector<std::unique_ptr<DescriptorVault>> vaults_;
+  SpareIds spare_ids_;
+  int highest_ = 0;  ///< number that was given since the last parking
+  int limit_ = 0;
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
-  std::set<int> numbers_;  ///< of all tables
-  int spare_ = -1;
   ConnectionLock* lock_ = nullptr;
   UniqueFd relayed_;
 };

@@ -95,8 +95,10 @@ void InetKind::finish_restore(RestoreContext& ctx) {
   start_listening(ctx);
   // Before a connection keeps out what others have sent.
   for (const uint32_t id : opened_)
-    if (const auto& sk = ctx.entry(id)->isk(); is_udp(sk))
+    if (const auto& sk = ctx.entry(id)->isk(); is_udp(sk)) {
       refill_datagrams(ctx.fd_of(id), sk, extras_.of(id, ctx.images()), object_of(sk));
+      ctx.make_room();
+    }
   for (const uint32_t id : opened_) {
     const pb::inet_sk_entry& sk = ctx.entry(id)->isk();
     const std::string object = object_of(sk);
@@ -119,6 +121,7 @@ void InetKind::finish_restore(RestoreContext& ctx) {
     shut_down(fd, sk.shutdown(), object);
     apply_filter(fd, sk.opts(), object);
     apply_extra_options(fd, extra, OptionTime::late, object);
+    ctx.make_room();
   }
 }
 
@@ -128,6 +131,7 @@ void InetKind::start_listening(RestoreContext& ctx) {
     if (is_tcp(sk) && sk.state() == kTcpListen && listen(ctx.fd_of(id), static_cast<int>(sk.backlog())) != 0)
       throw_errno(Failure::environment, object_of(sk), "listening", errno,
                   "stop the program that listens there already");
+    ctx.make_room();
   }
 }
 

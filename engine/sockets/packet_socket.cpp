@@ -175,6 +175,7 @@ void PacketKind::finish_restore(RestoreContext& ctx) {
     if (sk.fanout() != kNoFanout)
       set_int_option(fd, kSolPacket, PACKET_FANOUT, static_cast<int>(sk.fanout()), "PACKET_FANOUT", object);
     apply_extra_options(fd, extras_.of(id, ctx.images()), OptionTime::late, object);
+    ctx.make_room();
   }
 }
 

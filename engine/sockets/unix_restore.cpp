@@ -30,26 +30,6 @@ bool is_external(const pb::unix_sk_entry& sk) { return (sk.uflags() & kUnixExter
 bool is_dgram(const pb::unix_sk_entry& sk) { return sk.type() == SOCK_DGRAM; }
 bool is_connected(const pb::unix_sk_entry& sk) { return sk.state() == kUnixEstablished; }
 
-struct Ends {
-  UniqueFd first, second;
-};
-
-/// socketpair(2) in the name of somebody: both ends show those credentials as their peer's.
-Ends pair_as(const pb::nsr_sk_cred& who, int type, const std::string& object) {
-  // The copy that makes the pair shares descriptors, not memory: it puts the ends over two that are known here.
-  Ends ends{UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)), UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC))};
-  const int error = run_as(who, [&] {
-    int fds[2];
-    if (!ends.first || !ends.second || socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0) return errno;
-    if (dup3(fds[0], ends.first.get(), O_CLOEXEC) < 0 || dup3(fds[1], ends.second.get(), O_CLOEXEC) < 0) return errno;
-    close(fds[0]);
-    close(fds[1]);
-    return 0;
-  });
-  if (error != 0) throw_errno(Failure::environment, object, "socketpair", error);
-  return ends;
-}
-
 pb::nsr_sk_cred own_credentials() {
   pb::nsr_sk_cred cred;
   cred.set_pid(0);
@@ -201,8 +181,8 @@ void UnixKind::open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* p
   const auto& asking = peer != nullptr && name_of(sk).empty() && !name_of(*peer).empty() ? *peer : sk;
   const auto& extra = extras_.of(asking.id(), ctx.images());
   const auto own = own_credentials();
-  Ends ends =
-      pair_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()), object_of(sk));
+  SocketPair ends = pairs_.take(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()),
+                                object_of(sk));
   const auto name = [&](const pb::unix_sk_entry& end, int fd) {
     const bool keeps_node = is_dgram(end) && !end.deleted();
     if (!bind_name(fd, end, extras_.of(end.id(), ctx.images()), keeps_node ? Bind::owner : Bind::in_passing,
@@ -334,15 +314,15 @@ void UnixKind::finish_restore(RestoreContext& ctx) {
   // Files in flight are opened first: they may be sockets with queues of their own.
   for (const auto& [id, queue] : queues_)
     for (const auto& message : queue.messages)
-      for (const uint32_t right : message.rights) ctx.fd_of(right);
+      for (const uint32_t right : message.rights) ctx.fd_of(right), ctx.make_room();
   // A datagram socket takes what is sent to it only until it is connected to somebody else.
   const std::vector<const pb::unix_sk_entry*> all = opened_;
   for (const auto* sk : all)
-    if (is_dgram(*sk)) fill_queue(*sk, ctx);
+    if (is_dgram(*sk)) fill_queue(*sk, ctx), ctx.make_room();
   for (const auto* sk : all)
-    if (is_dgram(*sk) && sk->peer() != 0 && !paired_.count(sk->id())) connect_to(*sk, ctx);
+    if (is_dgram(*sk) && sk->peer() != 0 && !paired_.count(sk->id())) connect_to(*sk, ctx), ctx.make_room();
   for (const auto* sk : all)
-    if (!is_dgram(*sk)) fill_queue(*sk, ctx);
+    if (!is_dgram(*sk)) fill_queue(*sk, ctx), ctx.make_room();
   for (const auto* sk : all)
     if (sk->state() == kUnixListen) connect_pending(*sk, ctx);
   for (const auto* sk : all) {
@@ -351,7 +331,7 @@ void UnixKind::finish_restore(RestoreContext& ctx) {
       connect_to(*sk, ctx);
   }
   mates_.clear();
-  for (const auto* sk : opened_) finish_one(*sk, ctx);
+  for (const auto* sk : opened_) finish_one(*sk, ctx), ctx.make_room();
 }
 
 }  // namespace nsr

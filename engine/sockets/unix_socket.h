@@ -12,6 +12,7 @@
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
 #include "engine/sockets/socket_options.h"
+#include "engine/sockets/unix_pairs.h"
 
 namespace nsr {
 
@@ -92,6 +93,7 @@ class UnixKind : public Kind {
   std::unordered_map<uint32_t, const pb::unix_sk_entry*> by_ino_;
   std::multimap<std::string, const pb::unix_sk_entry*> by_name_;
   std::map<uint32_t, Queue> queues_;
+  SocketPairs pairs_;
   std::map<uint32_t, UniqueFd> mates_;  ///< the other ends that are gone in the image, until queues are full
   std::vector<const pb::unix_sk_entry*> opened_;
   std::set<uint32_t> opened_ids_;

@@ -62,19 +62,19 @@ class Renumber {
 class OpenFiles {
  public:
   int of(pid_t pid, int fd, const std::string& link) {
-    auto& known = by_link_[link];
-    for (const Seen& s : known)
-      if (::syscall(SYS_kcmp, pid, s.pid, KCMP_FILE, fd, s.fd) == 0) return s.number;
-    known.push_back({pid, fd, ++last_});
-    return last_;
+    auto [at, fresh] = by_link_[link].try_emplace({pid, fd}, last_ + 1);
+    last_ += fresh;
+    return at->second;
   }
 
  private:
   struct Seen {
     pid_t pid;
-    int fd, number;
+    int fd;
+    /// In the kernel's order of open files, kcmp(2).
+    bool operator<(const Seen& s) const { return ::syscall(SYS_kcmp, pid, s.pid, KCMP_FILE, fd, s.fd) == 1; }
   };
-  std::map<std::string, std::vector<Seen>> by_link_;
+  std::map<std::string, std::map<Seen, int>> by_link_;
   int last_ = 0;
 };
 
