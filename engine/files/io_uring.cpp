@@ -2,8 +2,8 @@
 // bring the kernel's positions to where they were, since programs keep copies of them; then the shared memory gets its
 // content, completions that nobody has taken and requests that were not handed over included.
 //
-// The kernel does not tell with which flags a ring was made. What changes its layout is found by its size, what limits
-// it to one thread by what it answers to another; such a ring comes back without that limit, which no program misses.
+// The kernel does not tell with which flags a ring was made. What changes its layout is found by its size, polling and
+// the limit to one thread by what it answers to us. Which thread that was, nobody tells: the limit is lifted.
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -84,6 +84,36 @@ procfs::RingInfo wait_until_idle(const OpenFile& file, const UringMemory& memory
   refuse(file, "requests in it do not come to their end", "dump it when it is idle");
 }
 
+/// io_uring_enter(2) that hands over nothing and waits for nothing. 0 or the error.
+int ask(int fd, unsigned flags, const void* argument, size_t size) {
+  return ::syscall(SYS_io_uring_enter, fd, 0, 0, flags, argument, size) < 0 ? errno : 0;
+}
+
+bool is_disabled(int fd) { return ask(fd, 0, nullptr, 0) == EBADFD; }
+
+/// IORING_SETUP_IOPOLL: such a ring does not look at the time limit of a call, and this one is no good (5.11).
+bool is_polled(int fd) {
+  io_uring_getevents_arg bad{};
+  bad.pad = 1;  // before 6.12 this alone is refused
+  bad.ts = 1;
+  int error = ask(fd, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad);
+  return error == 0 || error == EEXIST;
+}
+
+/// IORING_SETUP_SINGLE_ISSUER, which IORING_SETUP_DEFER_TASKRUN needs: others may not register anything.
+bool is_of_one_thread(int fd) {
+  return ::syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, nullptr, 0) < 0 && errno == EEXIST;
+}
+
+/// Flags that do not show in the layout, as far as they can be kept.
+uint32_t hidden_flags(const OpenFile& file, int fd) {
+  if (is_disabled(fd)) return IORING_SETUP_R_DISABLED;
+  if (is_of_one_thread(fd))
+    log.warn("%s: its limit to one thread (IORING_SETUP_SINGLE_ISSUER, DEFER_TASKRUN) is lifted: it works, but slower",
+             file.describe().c_str());
+  return is_polled(fd) ? IORING_SETUP_IOPOLL : 0;
+}
+
 class IoUring final : public Kind {
  public:
   const char* name() const override { return "io_uring"; }
@@ -106,7 +136,7 @@ class IoUring final : public Kind {
     e.set_flags(file.flags);
     e.set_sq_entries(info.sq_mask + 1);
     e.set_cq_entries(info.cq_mask + 1);
-    e.set_setup_flags(layout.params.flags | (is_disabled(fd.get()) ? IORING_SETUP_R_DISABLED : 0));
+    e.set_setup_flags(layout.params.flags | hidden_flags(file, fd.get()));
     e.set_array_offset(layout.params.sq_off.array);
     e.set_cqes_offset(layout.params.cq_off.cqes);
     e.set_sq_head(info.cached_sq_head);
@@ -153,11 +183,6 @@ class IoUring final : public Kind {
   void emit(const pb::file_entry& entry, TaskStage& stage) override;
 
  private:
-  /// io_uring_enter(2) that asks for nothing.
-  static bool is_disabled(int fd) {
-    return ::syscall(SYS_io_uring_enter, fd, 0, 0, 0, nullptr, 0) < 0 && errno == EBADFD;
-  }
-
   /// fdinfo says what readlink says; older kernels, 6.12 among them, only the last part of it, and of a socket its
   /// protocol.
   static bool is_called(const std::string& link, const std::string& name) {

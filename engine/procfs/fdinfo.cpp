@@ -229,44 +229,6 @@ BpfProgInfo parse_bpf_prog(std::string_view text) {
   return info;
 }
 
-IoUringInfo parse_io_uring(std::string_view text) {
-  IoUringInfo info;
-  Required required;
-  each_field(kKind, text, [&](std::string_view key, LineParser& value) {
-    if (key == "SqMask") {
-      info.sq_mask = value.prefixed_hex<uint32_t>();
-      required.seen(0);
-    } else if (key == "SqHead") {
-      info.sq_head = only<uint32_t>(value);
-    } else if (key == "SqTail") {
-      info.sq_tail = only<uint32_t>(value);
-    } else if (key == "CachedSqHead") {
-      info.cached_sq_head = only<uint32_t>(value);
-    } else if (key == "CqMask") {
-      info.cq_mask = value.prefixed_hex<uint32_t>();
-      required.seen(1);
-    } else if (key == "CqHead") {
-      info.cq_head = only<uint32_t>(value);
-    } else if (key == "CqTail") {
-      info.cq_tail = only<uint32_t>(value);
-    } else if (key == "CachedCqTail") {
-      info.cached_cq_tail = only<uint32_t>(value);
-    } else if (key == "SqThread") {
-      info.sq_thread = only<int32_t>(value);
-    } else if (key == "SqThreadCpu") {
-      info.sq_thread_cpu = only<int32_t>(value);
-    } else if (key == "UserFiles") {
-      info.user_files = only<uint32_t>(value);
-      required.seen(2);
-    } else if (key == "UserBufs") {
-      info.user_bufs = only<uint32_t>(value);
-      required.seen(3);
-    }
-  });
-  required.check(kKind, {"SqMask", "CqMask", "UserFiles", "UserBufs"});
-  return info;
-}
-
 UserfaultfdInfo parse_userfaultfd(std::string_view text) {
   UserfaultfdInfo info;
   Required required;

@@ -112,14 +112,6 @@ struct BpfProgInfo {
 };
 BpfProgInfo parse_bpf_prog(std::string_view text);
 
-struct IoUringInfo {
-  uint32_t sq_mask = 0, sq_head = 0, sq_tail = 0, cached_sq_head = 0;
-  uint32_t cq_mask = 0, cq_head = 0, cq_tail = 0, cached_cq_tail = 0;
-  int32_t sq_thread = -1, sq_thread_cpu = -1;
-  uint32_t user_files = 0, user_bufs = 0;
-};
-IoUringInfo parse_io_uring(std::string_view text);
-
 struct UserfaultfdInfo {
   uint64_t pending = 0, total = 0, api = 0, features = 0;
 };

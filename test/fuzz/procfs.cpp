@@ -9,6 +9,7 @@
 #include "engine/procfs/auxv.h"
 #include "engine/procfs/cgroup.h"
 #include "engine/procfs/fdinfo.h"
+#include "engine/procfs/io_uring_info.h"
 #include "engine/procfs/ids.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/links.h"
@@ -49,7 +50,7 @@ constexpr Parser kParsers[] = {
     [](std::string_view t) { (void)parse_scm_fds(t); },
     [](std::string_view t) { (void)parse_bpf_map(t); },
     [](std::string_view t) { (void)parse_bpf_prog(t); },
-    [](std::string_view t) { (void)parse_io_uring(t); },
+    [](std::string_view t) { (void)parse_ring(t); },
     [](std::string_view t) { (void)parse_userfaultfd(t); },
     [](std::string_view t) { (void)parse_numbered_link(t); },
     [](std::string_view t) { (void)parse_anon_inode(t); },

@@ -137,11 +137,6 @@ TEST_CASE("procfs fdinfo: bpf, io_uring, userfaultfd") {
   CHECK(parse_bpf_prog(samples::bpf_prog).tag == "59f4a931744dcdc6");
   CHECK(parse_bpf_prog(samples::bpf_prog).id == 97);
   CHECK_THROWS_AS(parse_bpf_prog(samples::bpf_map), Error);
-  IoUringInfo ring = parse_io_uring(samples::io_uring);
-  CHECK(ring.sq_mask == 7);
-  CHECK(ring.cq_mask == 15);
-  CHECK(ring.sq_thread == -1);
-  CHECK(ring.user_bufs == 0);
   UserfaultfdInfo uffd = parse_userfaultfd(samples::userfaultfd);
   CHECK(uffd.api == 0xaa);
   CHECK(uffd.features == 0x80000000);

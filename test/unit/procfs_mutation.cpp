@@ -8,6 +8,7 @@
 #include "engine/procfs/auxv.h"
 #include "engine/procfs/cgroup.h"
 #include "engine/procfs/fdinfo.h"
+#include "engine/procfs/io_uring_info.h"
 #include "engine/procfs/ids.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/links.h"
@@ -145,7 +146,7 @@ TEST_CASE("procfs parsers survive damaged fdinfo") {
   STORM(samples::unix_socket, parse_scm_fds(text));
   STORM(samples::bpf_map, parse_bpf_map(text));
   STORM(samples::bpf_prog, parse_bpf_prog(text));
-  STORM(samples::io_uring, parse_io_uring(text));
+  STORM(samples::io_uring, parse_ring(text));
   STORM(samples::userfaultfd, parse_userfaultfd(text));
 }
 

@@ -1,9 +1,16 @@
 // Idle io_uring instances: sizes, positions behind many turns, completions that nobody has taken, requests that are
 // written but not handed over, memory at the same addresses, one shared with a child, one that is disabled still, one
-// that was never used, large ones, ones limited to a thread, large requests and completions.
+// that was never used, large ones, ones limited to a thread, large requests and completions, one that polls.
 #include "uring.h"
 
-enum { RINGS = 12 };
+enum { RINGS = 13 };
+
+// A ring with IORING_SETUP_IOPOLL does not look at a call's time limit: this one is no good, elsewhere EINVAL or
+// EFAULT.
+static bool is_polled(struct uring* r) {
+  struct io_uring_getevents_arg bad = {.pad = 1, .ts = 1};
+  return syscall(SYS_io_uring_enter, r->fd, 0, 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad) == 0;
+}
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
@@ -22,6 +29,7 @@ int main(int argc, char** argv) {
       {64, 0, 1u << 16 /* NO_SQARRAY */, 99},
       {16, 0, IORING_SETUP_SINGLE_ISSUER, 40},
       {16, 0, IORING_SETUP_SINGLE_ISSUER | (1u << 13) /* DEFER_TASKRUN */, 40},
+      {32, 0, IORING_SETUP_IOPOLL, 50},
   };
   static struct uring ring[RINGS];
   static bool there[RINGS];
@@ -31,6 +39,7 @@ int main(int argc, char** argv) {
     uring_exercise(&ring[i], kinds[i].turns);
   }
   if (!there[0]) victim_skip("no io_uring here");
+  MUST(!is_polled(&ring[0]) && (!there[12] || is_polled(&ring[12])));
   // completions not taken, requests not handed over
   char text[16] = "", late[16] = "";
   int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -50,6 +59,7 @@ int main(int argc, char** argv) {
 
   victim_ready();
 
+  CHECK(!is_polled(&ring[0]) && (!there[12] || is_polled(&ring[12])), "polling is lost or new");
   uint64_t data;
   int result;
   for (uint64_t i = 70; i < 74; i++)
