@@ -1,9 +1,12 @@
 #include "engine/base/file_io.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
 namespace nsr {
 namespace {
@@ -58,6 +61,20 @@ std::optional<std::string> read_link_at(int dirfd, const char* name) {
     }
     buf.resize(buf.size() * 2);
   }
+}
+
+std::vector<std::string> child_directories(int dirfd) {
+  std::vector<std::string> out;
+  int own = ::openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  std::unique_ptr<DIR, int (*)(DIR*)> dir(own < 0 ? nullptr : ::fdopendir(own),
+                                          [](DIR* d) { return d ? ::closedir(d) : 0; });
+  while (dir) {
+    dirent* e = ::readdir(dir.get());
+    if (!e) break;
+    if (e->d_type == DT_DIR && e->d_name[0] != '.') out.push_back(e->d_name);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 bool read_exact(int fd, void* buf, size_t n) {

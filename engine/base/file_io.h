@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/base/unique_fd.h"
 
@@ -16,6 +17,9 @@ std::optional<std::string> read_file_at(int dirfd, const char* name);
 /// Target of a symbolic link; no value on failure, errno tells why.
 std::optional<std::string> read_link(const std::string& path);
 std::optional<std::string> read_link_at(int dirfd, const char* name);
+
+/// Names of the directories in a directory, without hidden ones, in order; none when it cannot be read.
+std::vector<std::string> child_directories(int dirfd);
 
 /// Reads/writes exactly n bytes, retrying short transfers and EINTR. False on failure (errno) or early end (errno 0).
 [[nodiscard]] bool read_exact(int fd, void* buf, size_t n);

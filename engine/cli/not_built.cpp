@@ -20,7 +20,6 @@ constexpr Row options_not_built[] = {
     {"log-pid", "R"},
     {"libdir", "DR"},
     {"stream", "DR"},
-    {"freeze-cgroup", "DR"},
     {"track-mem", "D"},
     {"prev-images-dir", "D"},
     {"auto-dedup", "DR"},

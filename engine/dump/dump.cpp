@@ -19,6 +19,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
 #include "engine/dump/dump_files.h"
+#include "engine/dump/frozen_cgroup.h"
 #include "engine/dump/live_task.h"
 #include "engine/dump/shared_pages.h"
 #include "engine/dump/stop_reports.h"
@@ -91,6 +92,7 @@ class Dump {
     for (LiveTask& t : live_) attempt([&] { read_address_space(t); });
     attempt([&] { files_->finish(); });
     live_.clear();
+    if (freezer_) freezer_->put_back();
     tree_->resume();
     lock_.release();
     return refusals;
@@ -122,7 +124,10 @@ class Dump {
     frozen_at_ = begin;
     Deadline deadline =
         options_.timeout_seconds ? Deadline::after(std::chrono::seconds(options_.timeout_seconds)) : Deadline::never();
-    tree_.emplace(FrozenTree::freeze(options_.root_pid, deadline));
+    freezer_ = freezer_of(options_);
+    tree_.emplace(FrozenTree::freeze(options_.root_pid, deadline, freezer_.get()));
+    if (freezer_ && !freezer_->found_frozen()) freezer_.reset();
+    if (freezer_) cgroups_.note_frozen(freezer_->dir());
     stats_.mutable_dump()->set_freezing_time(micros(begin, Clock::now()));
     pids_.emplace(*tree_);
     stops_.emplace(*tree_);
@@ -361,11 +366,13 @@ class Dump {
         break;
       case FinalState::run:
         live_.clear();
+        if (freezer_) freezer_->put_back();
         tree_->resume();
         lock_.release();
         break;
       case FinalState::stop:
         live_.clear();
+        if (freezer_) freezer_->put_back();
         tree_->resume_stopped();
         lock_.release();
         break;
@@ -412,6 +419,7 @@ class Dump {
   SysvSegments segments_;
   SmapsAhead smaps_;
   std::vector<std::unique_ptr<Kind>> kinds_;
+  std::unique_ptr<CgroupFreezer> freezer_;
   std::optional<FrozenTree> tree_;
   std::optional<PidMap> pids_;
   std::vector<TreeEntry> entries_;

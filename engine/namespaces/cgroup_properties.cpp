@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/trace/cgroup_freezer.h"
 
 namespace nsr {
 namespace {
@@ -70,10 +72,33 @@ void collect_properties(int dir_fd, const std::vector<std::string>& names, pb::c
   }
 }
 
+namespace {
+
+bool freezes(const pb::cgroup_prop_entry& p) {
+  return std::ranges::any_of(kFreezeFiles,
+                             [&](const FreezeFile& f) { return p.name() == f.name && p.value() == f.frozen; });
+}
+
+}  // namespace
+
+void add_frozen(int dir_fd, pb::cgroup_dir_entry& out) {
+  const FreezeFile* file = freeze_file(dir_fd);
+  if (!file) return;
+  auto* properties = out.mutable_properties();
+  for (int i = properties->size(); i-- > 0;)
+    if (properties->Get(i).name() == file->name) properties->DeleteSubrange(i, 1);
+  pb::cgroup_prop_entry& p = *out.add_properties();
+  p.set_name(file->name);
+  p.set_value(file->frozen);
+}
+
+bool is_saved_frozen(const pb::cgroup_dir_entry& dir) { return std::ranges::any_of(dir.properties(), freezes); }
+
 void apply_properties(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir) {
   for (const pb::cgroup_prop_entry& p : dir.properties()) {
     if (p.name().find('/') != std::string::npos)
       throw Error(Failure::image, "cgroup.img", "property \"" + p.name() + "\" is no file name");
+    if (freezes(p)) continue;
     auto now = read_file_at(dir_fd, p.name().c_str());
     if (!now) {
       log.warn("%s: this host has no property %s (it was \"%s\")", object.c_str(), p.name().c_str(), p.value().c_str());

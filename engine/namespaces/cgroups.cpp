@@ -1,6 +1,5 @@
 #include "engine/namespaces/cgroups.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/stat.h>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <set>
 
 #include "engine/base/error.h"
@@ -18,6 +16,7 @@
 #include "engine/base/log.h"
 #include "engine/namespaces/cgroup_properties.h"
 #include "engine/procfs/reader.h"
+#include "engine/trace/cgroup_freezer.h"
 
 namespace nsr {
 namespace {
@@ -63,32 +62,6 @@ UniqueFd mount_hierarchy(const std::string& controllers) {
 const char* relative(const std::string& path) { return path.size() > 1 ? path.c_str() + 1 : "."; }
 
 bool usable(const std::string& path) { return path.starts_with('/') && (path + "/").find("/../") == std::string::npos; }
-
-std::vector<std::string> children(int dir_fd) {
-  std::vector<std::string> out;
-  int own = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(own < 0 ? nullptr : ::fdopendir(own),
-                                          [](DIR* d) { return d ? ::closedir(d) : 0; });
-  while (dir) {
-    dirent* e = ::readdir(dir.get());
-    if (!e) break;
-    if (e->d_type == DT_DIR && e->d_name[0] != '.') out.push_back(e->d_name);
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-void collect_directory(int parent_fd, const char* path, const std::vector<std::string>& properties,
-                       pb::cgroup_dir_entry& out) {
-  UniqueFd fd(::openat(parent_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return;  // removed meanwhile
-  collect_properties(fd.get(), properties, out);
-  for (const std::string& child : children(fd.get())) {
-    pb::cgroup_dir_entry& e = *out.add_children();
-    e.set_dir_name(child);
-    collect_directory(fd.get(), child.c_str(), properties, e);
-  }
-}
 
 std::string root_for(const CgroupOptions& options, const std::string& controllers) {
   std::string root;
@@ -143,6 +116,25 @@ uint32_t CgroupCollector::set_of(const procfs::ProcDir& task, HostPid tid) {
                   "dump from the namespace above, or use --manage-cgroups=ignore");
   sets_.push_back(std::move(set));
   return static_cast<uint32_t>(sets_.size());
+}
+
+void CgroupCollector::note_frozen(int dir) {
+  struct stat st;
+  if (::fstat(dir, &st) == 0) frozen_ = {st.st_dev, st.st_ino};
+}
+
+void CgroupCollector::collect_directory(int parent_fd, const char* path, const std::vector<std::string>& properties,
+                                        pb::cgroup_dir_entry& out) const {
+  UniqueFd fd(::openat(parent_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return;  // removed meanwhile
+  collect_properties(fd.get(), properties, out);
+  struct stat st;
+  if (frozen_ && ::fstat(fd.get(), &st) == 0 && *frozen_ == std::pair(st.st_dev, st.st_ino)) add_frozen(fd.get(), out);
+  for (const std::string& child : child_directories(fd.get())) {
+    pb::cgroup_dir_entry& e = *out.add_children();
+    e.set_dir_name(child);
+    collect_directory(fd.get(), child.c_str(), properties, e);
+  }
 }
 
 /// --cgroup-root at dump: what lies below is written as if that were the root.
@@ -203,6 +195,7 @@ CgroupRestorer::CgroupRestorer(const CgroupOptions& options, pb::cgroup_entry en
 }
 
 CgroupRestorer::~CgroupRestorer() {
+  if (made_.empty()) freeze_again();
   for (auto m = made_.rbegin(); m != made_.rend(); ++m)
     if (::unlinkat(m->root, relative(m->path), AT_REMOVEDIR))
       log.warn("cgroup %s is left behind: %s", m->path.c_str(), std::strerror(errno));
@@ -221,6 +214,30 @@ std::string CgroupRestorer::relocated(const std::string& controllers, const std:
   return root.empty() ? path : path == "/" ? root : root + path;
 }
 
+/// Nothing could be made in a cgroup that stands still.
+void CgroupRestorer::thaw(int dir, const pb::cgroup_dir_entry& entry) {
+  if (!is_saved_frozen(entry)) return;
+  if (is_frozen(dir)) set_frozen(dir, false);
+  to_freeze_.emplace_back(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+void CgroupRestorer::check_thawed() {
+  for (const auto& [set, unused] : sets_)
+    for (const auto& [controllers, path] : places(set)) {
+      UniqueFd dir(::openat(hierarchies_.root(controllers), relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (dir && is_frozen(dir.get()))
+        throw Error(Failure::environment, object_of(controllers, path),
+                    "it is frozen, so nothing can be restored in it", "thaw it first");
+    }
+}
+
+void CgroupRestorer::freeze_again() {
+  for (const UniqueFd& dir : to_freeze_)
+    if (!set_frozen(dir.get(), true))
+      log.warn("a cgroup that was frozen cannot be frozen again: %s", std::strerror(errno));
+  to_freeze_.clear();
+}
+
 void CgroupRestorer::prepare() {
   if (options_.mode == CgroupMode::ignore) return;
   for (const auto& c : entry_.controllers()) {
@@ -232,6 +249,7 @@ void CgroupRestorer::prepare() {
       make(controllers, hierarchies_.root(controllers), relocated(controllers, path), dir);
     }
   }
+  check_thawed();
 }
 
 /// True when it was not there before.
@@ -262,11 +280,10 @@ void CgroupRestorer::make(const std::string& controllers, int root, const std::s
   bool fresh = make_directory(controllers, root, path);
   bool set = options_.mode == CgroupMode::props || options_.mode == CgroupMode::full ||
              (fresh && options_.mode != CgroupMode::none);
-  if (set) {
-    UniqueFd fd(::openat(root, relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd) throw_errno(Failure::environment, object_of(controllers, path), "it cannot be opened", errno);
-    apply_properties(fd.get(), object_of(controllers, path), dir);
-  }
+  UniqueFd fd(::openat(root, relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) throw_errno(Failure::environment, object_of(controllers, path), "it cannot be opened", errno);
+  if (set) apply_properties(fd.get(), object_of(controllers, path), dir);
+  thaw(fd.get(), dir);
   for (const auto& child : dir.children()) {
     if (child.dir_name().empty() || child.dir_name() == ".." || child.dir_name().find('/') != std::string::npos)
       throw Error(Failure::image, "cgroup.img", "directory \"" + child.dir_name() + "\" is impossible");

@@ -1,7 +1,10 @@
 // Which cgroups the tasks of a tree are in, and their making again (cgroups(7), v1 and v2).
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,18 +38,23 @@ class CgroupCollector {
   /// Number of the set of a thread: 1 for the engine's own set, 0 when cgroups are ignored.
   uint32_t set_of(const procfs::ProcDir& task, HostPid tid);
   uint32_t root_set() const { return ignored_ ? 0 : 1; }
+  /// This cgroup (its directory) counts as frozen, although it is thawed for the dump.
+  void note_frozen(int dir);
   /// Sets, directories and their properties; empty when all tasks are in the engine's own set.
   pb::cgroup_entry entry();
 
  private:
   using Set = std::vector<procfs::CgroupEntry>;
   std::string below_root(const procfs::CgroupEntry& e) const;
+  void collect_directory(int parent_fd, const char* path, const std::vector<std::string>& properties,
+                         pb::cgroup_dir_entry& out) const;
 
   const CgroupOptions& options_;
   bool ignored_;
   CgroupHierarchies hierarchies_;
   CgroupSelection selection_;
   std::vector<Set> sets_;  ///< [0] is the engine's own
+  std::optional<std::pair<dev_t, ino_t>> frozen_;
 };
 
 /// Makes what is missing as --manage-cgroups says and moves tasks. What it made goes with it unless keep() was called;
@@ -65,6 +73,8 @@ class CgroupRestorer {
   /// engine's own cgroups.
   void move(uint32_t from, uint32_t set, HostPid id, bool thread);
   void keep() { made_.clear(); }
+  /// Freezes those cgroups that were frozen at the dump: when the tree has been let go.
+  void freeze_again();
 
  private:
   struct Made {
@@ -75,6 +85,8 @@ class CgroupRestorer {
   std::string relocated(const std::string& controllers, const std::string& path) const;
   void make(const std::string& controllers, int root, const std::string& path, const pb::cgroup_dir_entry& dir);
   bool make_directory(const std::string& controllers, int root, const std::string& path);
+  void thaw(int dir, const pb::cgroup_dir_entry& entry);
+  void check_thawed();
 
   const CgroupOptions& options_;
   pb::cgroup_entry entry_;
@@ -82,6 +94,7 @@ class CgroupRestorer {
   CgroupHierarchies hierarchies_;
   std::map<uint32_t, const pb::cg_set_entry*> sets_;
   std::vector<Made> made_;
+  std::vector<UniqueFd> to_freeze_;
 };
 
 }  // namespace nsr

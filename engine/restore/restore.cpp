@@ -226,6 +226,7 @@ class Restore {
       // in a namespace of its own the tree dies with the launcher's init, which knows when the engine dies too early
       executor.release(options_.leave_stopped, options_.launcher_fd < 0);
       cgroups.keep();
+      cgroups.freeze_again();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;

@@ -67,8 +67,9 @@ class Freezer {
  public:
   Freezer(std::vector<FrozenTask>& tasks, const Deadline& deadline) : tasks_(tasks), deadline_(deadline) {}
 
-  void run(HostPid root) {
+  void run(HostPid root, CgroupFreezer* cgroup) {
     add_task(root, HostPid(0), HostPid(0));
+    if (cgroup) stop_at_once(*cgroup);
     // A look that finds nothing new, made while all that is known is stopped, has seen everything.
     for (bool more = true; more;) {
       more = false;
@@ -89,6 +90,24 @@ class Freezer {
     dirs_.emplace_back(procfs::ProcDir::try_open(pid));
     known_.insert(pid.value);
     waited_.push_back(0);
+    interrupted_.push_back(0);
+  }
+
+  /// While the cgroup stands still nothing is born, and all can be told to stop before anything runs again: but for the
+  /// children that a vfork() waits for (stop_new).
+  void stop_at_once(CgroupFreezer& cgroup) {
+    cgroup.freeze(deadline_);
+    std::set<HostPid> awaited;
+    for (size_t i = 0; i < tasks_.size(); i++) {
+      seize_new_threads(i);
+      if (!tasks_[i].threads.empty()) cgroup.check_member(tasks_[i].pid);
+      for (const FrozenThread& th : tasks_[i].threads)
+        if (auto child = vfork_child(*dirs_[i], th.tid)) awaited.insert(*child);
+      find_children(i);
+    }
+    for (size_t i = 0; i < tasks_.size(); i++)
+      if (!awaited.count(tasks_[i].pid)) interrupt_new({i});
+    cgroup.thaw();
   }
 
   bool seize_new_threads(size_t i) {
@@ -129,7 +148,7 @@ class Freezer {
 
   void interrupt_new(const std::vector<size_t>& tasks) {
     for (size_t i : tasks)
-      for (size_t k = waited_[i]; k < tasks_[i].threads.size(); k++) {
+      for (size_t& k = interrupted_[i]; k < tasks_[i].threads.size(); k++) {
         FrozenThread& th = tasks_[i].threads[k];
         th.sleep = mark_sleep(*dirs_[i], th.tid);
         Tracee(th.tid).interrupt();
@@ -143,6 +162,7 @@ class Freezer {
       if (stop.kind == Stop::Kind::exited || stop.kind == Stop::Kind::killed) {
         known_threads_.erase(threads[k].tid.value);
         threads.erase(threads.begin() + static_cast<long>(k));
+        interrupted_[i]--;
         continue;
       }
       if (is_stop_signal(stop.signal)) threads[k].stop_signal = stop.signal;
@@ -209,12 +229,13 @@ class Freezer {
     tasks_.erase(tasks_.begin() + at);
     dirs_.erase(dirs_.begin() + at);
     waited_.erase(waited_.begin() + at);
+    interrupted_.erase(interrupted_.begin() + at);
   }
 
   std::vector<FrozenTask>& tasks_;
   const Deadline& deadline_;
   std::vector<std::optional<procfs::ProcDir>> dirs_;
-  std::vector<size_t> waited_;
+  std::vector<size_t> waited_, interrupted_;  ///< of each task: how many of its threads
   std::set<int> known_, known_threads_;
 };
 
@@ -297,10 +318,10 @@ std::vector<FrozenTask> in_order(std::vector<FrozenTask> tasks) {
 
 }  // namespace
 
-FrozenTree FrozenTree::freeze(HostPid root, const Deadline& deadline) {
+FrozenTree FrozenTree::freeze(HostPid root, const Deadline& deadline, CgroupFreezer* cgroup) {
   FrozenTree tree;
   tree.held_ = true;
-  Freezer(tree.tasks_, deadline).run(root);
+  Freezer(tree.tasks_, deadline).run(root, cgroup);
   SleepClock clock;
   for (auto& t : tree.tasks_) fill_in(t, clock);
   tree.tasks_ = in_order(std::move(tree.tasks_));

@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "engine/base/ids.h"
+#include "engine/trace/cgroup_freezer.h"
 #include "engine/trace/sleep_clock.h"
 #include "engine/trace/tracee.h"
 
@@ -44,8 +45,9 @@ struct FrozenTask {
 class FrozenTree {
  public:
   /// Stops root and all its descendants, all threads: seizes all, interrupts all, then waits, until a look finds no new
-  /// one. Throws Error(target/timeout); nothing stays stopped then.
-  static FrozenTree freeze(HostPid root, const Deadline& deadline);
+  /// one. With a cgroup that holds the tree: freezes that, tells all to stop, and thaws it.
+  /// Throws Error(target/timeout); nothing stays stopped then.
+  static FrozenTree freeze(HostPid root, const Deadline& deadline, CgroupFreezer* cgroup = nullptr);
   FrozenTree(FrozenTree&&) noexcept = default;
   FrozenTree& operator=(FrozenTree&&) = delete;
   ~FrozenTree();

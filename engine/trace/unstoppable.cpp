@@ -14,9 +14,7 @@
 #include "engine/procfs/status.h"
 
 namespace nsr {
-namespace {
 
-/// The child in whose favour a thread sleeps in vfork(2): it still has the parent's memory.
 std::optional<HostPid> vfork_child(const procfs::ProcDir& dir, HostPid tid) {
   auto call = dir.try_read(format("task/%d/syscall", tid.value));
   auto children = dir.try_read(format("task/%d/children", tid.value));
@@ -25,8 +23,6 @@ std::optional<HostPid> vfork_child(const procfs::ProcDir& dir, HostPid tid) {
     if (::syscall(SYS_kcmp, tid.value, child, KCMP_VM, 0, 0) == 0) return HostPid(child);
   return std::nullopt;
 }
-
-}  // namespace
 
 Error unstoppable(HostPid pid, HostPid tid) {
   std::string object = format("pid %d", pid.value);
