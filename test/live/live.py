@@ -281,6 +281,12 @@ class Runner:
         if answer != f"occupied {len(ids)}":
             raise Failed("occupy: " + answer)
 
+    def leave_peers_images(self, n):
+        """Removes the files that the peer does not write (docs/images.md, "What is ours")."""
+        for entry in os.scandir(self.images(n)):
+            if entry.name.startswith("nsr-") and entry.is_file():
+                os.unlink(entry.path)
+
     def restore(self, n, in_namespace, *more):
         self.masters += [os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC) for _ in range(self.directives.terminals)]
         pidfile = os.path.join(self.dir, f"pid.{n}")

@@ -10,6 +10,8 @@ Flavours
   own     the victim is pid 1 of pid, mount, IPC, UTS and network namespaces of its own: dump, then ns-engine restore -d
   ownns   the same, restored by ns-restore -d
   ownleave, ownnone  such a victim in the flavours leave and none
+  peer    as host, but the restore sees only what the peer writes too: the files that are ours alone are removed, and what the
+          victim does not look at from inside may differ
   stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
   refused the dump must fail, with a last line on stderr that the victim's directive describes, and leave the victim as it was
 
@@ -97,11 +99,13 @@ def run(runner, flavour, rounds):
             runner.restore(n, False, "--leave-stopped")
             runner.wait_stopped()
             runner.resume()
-        elif flavour in ("host", "ns"):
+        elif flavour in ("host", "ns", "peer"):
             runner.dump(n)
             runner.wait_gone()
+            if flavour == "peer":
+                runner.leave_peers_images(n)
             runner.restore(n, in_namespace=flavour == "ns")
-        if flavour != "none":
+        if flavour not in ("none", "peer"):
             runner.wait_settled()
             runner.compare(before, runner.snapshot(), n)
     runner.go()
@@ -115,7 +119,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the run directory")
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
-    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "stopped", "refused",
+    parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "peer", "stopped", "refused",
                                             "own", "ownns", "ownleave", "ownnone"))
     args = parser.parse_args()
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
