@@ -47,12 +47,6 @@ void drop_option(pb::nsr_sk_entry& extra, uint32_t level, uint32_t name) {
   options.erase(std::remove_if(options.begin(), options.end(), is_it), options.end());
 }
 
-/// A look at the queue itself would take an error that waits to be told.
-void warn_about_unread(int fd, const std::string& object) {
-  pollfd p{fd, POLLIN, 0};
-  if (poll(&p, 1, 0) == 1) log.warn("%s: packets not yet read are lost, as a network may lose them", object.c_str());
-}
-
 }  // namespace
 
 bool InetKind::match(const OpenFile& file) const {
@@ -145,7 +139,7 @@ void InetKind::collect_queue(Draft& d, const SocketAddress& local, const std::st
     refuse_corked_data(fd, local, object);
     collect_datagrams(fd, d.extra, object);
   } else if (!is_tcp(d.sk)) {
-    warn_about_unread(fd, object);
+    if (has_unread(fd)) log.warn("%s: packets not yet read are lost, as a network may lose them", object.c_str());
   } else if (has_ended(d.sk)) {
     collect_ended(fd, d.extra, object);
   }

@@ -75,8 +75,7 @@ void NetlinkKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext&
   if (!fresh) fresh = FreshSocket(open_socket(AF_NETLINK, SOCK_RAW, r.protocol, object));
   collect_extra_options(fd.get(), fresh, extra);
   write_extra(extra, ctx.images());
-  char byte;
-  if (recv(fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) >= 0)
+  if (has_unread(fd.get()))
     log.warn("%s: messages of the kernel not yet read are lost", object.c_str());
 }
 

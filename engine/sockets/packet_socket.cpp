@@ -104,8 +104,7 @@ void PacketKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& 
   extra.set_id(entry.id());
   collect_extra_options(fd.get(), fresh_, extra);
   write_extra(extra, ctx.images());
-  char byte;
-  if (r.rx || recv(fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) >= 0)
+  if (r.rx || has_unread(fd.get()))
     log.warn("%s: frames not yet read are lost", object.c_str());
 }
 

@@ -1,6 +1,7 @@
 #include "engine/sockets/socket_base.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/xattr.h>
 
 #include <cerrno>
@@ -34,6 +35,11 @@ std::optional<int> int_option(int fd, int level, int name) {
 void set_int_option(int fd, int level, int name, int value, const char* words, const std::string& object) {
   if (setsockopt(fd, level, name, &value, sizeof value) != 0)
     throw_errno(Failure::environment, object, format("setting %s to %d", words, value), errno);
+}
+
+bool has_unread(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  return poll(&p, 1, 0) == 1;
 }
 
 void set_socket_flags(int fd, uint32_t flags, const std::string& object) {

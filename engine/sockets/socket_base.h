@@ -26,6 +26,9 @@ std::optional<int> int_option(int fd, int level, int name);
 /// setsockopt of an int; throws Error(environment) naming the option in words.
 void set_int_option(int fd, int level, int name, int value, const char* words, const std::string& object);
 
+/// Whether a read would give something, be it an error. A look at the queue itself would take such an error away.
+bool has_unread(int fd);
+
 /// F_SETFL with the bits of `flags` that a socket keeps (O_NONBLOCK, O_ASYNC is set with its owner).
 void set_socket_flags(int fd, uint32_t flags, const std::string& object);
 

@@ -147,6 +147,7 @@ void UnixKind::collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, con
 void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file,
                              DumpContext& ctx, const std::string& object) {
   if (sk.type() != SOCK_DGRAM && sk.state() != kUnixEstablished) return;
+  if (const int error = waiting_error(fd, static_cast<int>(sk.type()))) extra.set_error(static_cast<uint32_t>(error));
   bool told = false;
   for (UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), object)) {
     pb::sk_packet_entry record;

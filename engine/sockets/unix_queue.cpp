@@ -82,8 +82,10 @@ void check_control(int flags, const std::string& object) {
 
 std::vector<UnixPacket> peek_stream(int fd, const PeekOffset& offset, const std::string& object) {
   std::vector<UnixPacket> queue;
-  for (size_t room = kFirstPiece;;) {
-    const int at = offset.get();
+  int bytes = 0, at;
+  if (ioctl(fd, FIONREAD, &bytes) != 0) throw_errno(Failure::unsupported, object, "reading its queue's length", errno);
+  // A look behind the end would take an error that waits there.
+  for (size_t room = kFirstPiece; (at = offset.get()) < bytes;) {
     UnixPacket packet;
     int flags = 0;
     ssize_t n = peek(fd, room, packet, flags);
@@ -104,6 +106,7 @@ std::vector<UnixPacket> peek_stream(int fd, const PeekOffset& offset, const std:
     packet.data.shrink_to_fit();
     queue.push_back(std::move(packet));
   }
+  return queue;
 }
 
 /// Whether an empty message of SOCK_SEQPACKET was no message but the end, which reads as empty for ever.
@@ -140,7 +143,17 @@ std::vector<UnixPacket> peek_messages(int fd, const PeekOffset& offset, int type
 
 }  // namespace
 
+int waiting_error(int fd, int type) {
+  pollfd p{fd, 0, 0};
+  if (poll(&p, 1, 0) != 1 || !(p.revents & POLLERR)) return 0;
+  int bytes = 0;
+  const bool hides_data = type != SOCK_STREAM && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+  return hides_data ? int_option(fd, SOL_SOCKET, SO_ERROR).value_or(0) : ECONNRESET;
+}
+
 std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object) {
+  pollfd p{fd, 0, 0};
+  if (poll(&p, 1, 0) == 1 && p.revents & POLLERR && type != SOCK_STREAM) return {};
   const PeekOffset offset(fd);
   return type == SOCK_STREAM ? peek_stream(fd, offset, object) : peek_messages(fd, offset, type, object);
 }

@@ -19,8 +19,12 @@ struct UnixPacket {
 };
 
 /// All messages of the queue in order; for SOCK_STREAM pieces that are split where descriptors lie. The queue and the
-/// socket's SO_PEEK_OFF are afterwards as before. Throws Error(unsupported) naming the object.
+/// socket's SO_PEEK_OFF are afterwards as before. After waiting_error(). Throws Error(unsupported) naming the object.
 std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object);
+
+/// The error that the socket's next call gets (ECONNRESET: the other end closed with data unread), or 0. It stays
+/// there, but for other types than streams with data behind it: the kernel shows that only when it has been taken.
+int waiting_error(int fd, int type);
 
 /// sendmsg(2) of one message with descriptors; to == nullptr sends to the connected peer. Returns 0 or errno.
 /// Makes system calls only.

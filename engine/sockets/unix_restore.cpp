@@ -297,6 +297,18 @@ void UnixKind::connect_pending(const pb::unix_sk_entry& listener, RestoreContext
       connect_to(*client, ctx);
 }
 
+void UnixKind::end_mates(RestoreContext& ctx) {
+  for (const auto& [id, mate] : mates_) {
+    const auto& extra = extras_.of(id, ctx.images());
+    // Closed with data that it has not read, it leaves an error behind.
+    if (extra.error() == ECONNRESET && send(ctx.fd_of(id), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+      log.warn("%s: it does not learn that its peer has reset the connection: error %d",
+               object_of(ctx.entry(id)->usk()).c_str(), errno);
+    ctx.make_room();
+  }
+  mates_.clear();
+}
+
 void UnixKind::finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   const std::string object = object_of(sk);
   const int fd = ctx.fd_of(sk.id());
@@ -330,7 +342,7 @@ void UnixKind::finish_restore(RestoreContext& ctx) {
     if (!is_dgram(*sk) && is_connected(*sk) && !paired_.count(sk->id()) && (peer == nullptr || is_external(*peer)))
       connect_to(*sk, ctx);
   }
-  mates_.clear();
+  end_mates(ctx);
   for (const auto* sk : opened_) finish_one(*sk, ctx), ctx.make_room();
 }
 

@@ -87,6 +87,8 @@ class UnixKind : public Kind {
   void connect_to(const pb::unix_sk_entry& sk, RestoreContext& ctx);
   void connect_pending(const pb::unix_sk_entry& listener, RestoreContext& ctx);
   void fill_queue(const pb::unix_sk_entry& sk, RestoreContext& ctx);
+  /// Closes the other ends that are gone.
+  void end_mates(RestoreContext& ctx);
   void finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx);
 
   bool read_ = false;

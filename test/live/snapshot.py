@@ -5,7 +5,9 @@ Numbers that no restore can keep (inodes of pipes and sockets, mount ids) are re
 """
 import os
 import re
+import shutil
 import signal
+import subprocess
 
 STATUS = ("Name Umask Tgid Uid Gid Groups NSpgid NSsid VmStk VmLck SigPnd ShdPnd SigBlk SigIgn SigCgt CapInh CapPrm CapEff "
           "CapBnd CapAmb NoNewPrivs Seccomp Seccomp_filters Speculation_Store_Bypass SpeculationIndirectBranch "
@@ -114,6 +116,39 @@ def fdinfo(path):
     return "; ".join(sorted(lines))
 
 
+# Words of ss(8) about a TCP connection that packets do not change, and what it says of options.
+SS_WORDS = re.compile(r"\b(ts|sack|ecn|fastopen|wscale:\S+|md5keys:\S+|uid:\d+|v6only:\d|fwmark:\S+)(?=\s|$)")
+SS_OPTIONS = re.compile(r"inet-sockopt: \(([^)]*)\)")
+
+
+def sockets_of(pid):
+    """inode -> what ss(8) shows of the sockets in the network namespace of that process, and a UNIX socket's peer."""
+    if not shutil.which("ss"):
+        return {}
+    text = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "ss", "-HnatuwxeiO0", "--inet-sockopt"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, errors="replace").stdout
+    out = {}
+    for line in text.splitlines():
+        kind, state, received, sent, *rest = line.split()
+        queue = f"{received} of {sent}" if state == "LISTEN" else received if kind.startswith("u_") else ""
+        if kind == "u_dgr":
+            state = ""   # the kernel's note of whether others are or were connected to it
+        if kind.startswith("u_") and len(rest) >= 4:   # ADDRESS INODE PEER INODE
+            out[rest[1]] = (f"{kind} {state} {queue} {rest[0]}", rest[3])
+        elif inode := re.search(r"\bino:(\d+)", line):
+            words = SS_WORDS.findall(line) + [w for part in SS_OPTIONS.findall(line) for w in part.split()]
+            out[inode[1]] = (f"{kind} {state} {queue} {rest[0]} {rest[1]} {' '.join(words)}", None)
+    return out
+
+
+def socket_of(sockets, namer, target):
+    """The line of one descriptor's target; another socket in it by its name here."""
+    text, peer = sockets.get(target[len("socket:["):-1], ("<not shown>", None))
+    if peer and peer != "0":
+        text += " to " + namer.name(f"socket:[{peer}]")
+    return text
+
+
 def maps_of(pid, namer):
     """maps without inode columns of objects that have no stable one."""
     lines = []
@@ -132,7 +167,7 @@ def task_state(letter):
 
 def snapshot(root):
     """dict key -> text for the whole tree; keys read like 'pid 12 tid 13 status Umask'."""
-    out, namer = {}, Namer()
+    out, namer, sockets = {}, Namer(), sockets_of(root)
     for pid in tree_of(root):
         p = f"/proc/{pid}"
         status = status_of(p)
@@ -147,13 +182,13 @@ def snapshot(root):
             out[f"{me} zombie"] = read(p + "/stat").split()[-1]
             out[f"{me} comm"] = read(p + "/comm")
         else:
-            process(out, namer, me, p, pid)
+            process(out, namer, sockets, me, p, pid)
         for tid in threads_of(pid):
             thread(out, me, f"{p}/task/{tid}")
     return out
 
 
-def process(out, namer, me, p, pid):
+def process(out, namer, sockets, me, p, pid):
     for name in FILES:
         out[f"{me} {name}"] = read(f"{p}/{name}")
     for name in LINKS:
@@ -167,7 +202,10 @@ def process(out, namer, me, p, pid):
     except OSError:
         fds = []
     for fd in fds:
-        out[f"{me} fd {fd}"] = namer.name(link(f"{p}/fd/{fd}"))
+        target = link(f"{p}/fd/{fd}")
+        out[f"{me} fd {fd}"] = namer.name(target)
+        if target.startswith("socket:["):
+            out[f"{me} fd {fd} ss"] = socket_of(sockets, namer, target)
         out[f"{me} fd {fd} info"] = fdinfo(f"{p}/fdinfo/{fd}")
 
 

@@ -3,28 +3,13 @@
 // window of zero, segments of odd sizes; both ends in the tree.
 // engine: --tcp-established
 #include <linux/filter.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
-#include "victim.h"
+#include "tcp.h"
 
 struct ends {
   int client, server;
 };
-
-static struct sockaddr_in address;
-
-static int listen_at(int backlog) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  socklen_t size = sizeof address;
-  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  MUST(bind(fd, (struct sockaddr*)&address, size) == 0 && listen(fd, backlog) == 0);
-  MUST(getsockname(fd, (struct sockaddr*)&address, &size) == 0);
-  return fd;
-}
 
 static struct ends join(int listener) {
   struct ends e = {socket(AF_INET, SOCK_STREAM, 0), -1};
@@ -32,18 +17,6 @@ static struct ends join(int listener) {
   e.server = accept(listener, NULL, NULL);
   MUST(e.server >= 0);
   return e;
-}
-
-static int state(int fd) {
-  struct tcp_info info;
-  socklen_t size = sizeof info;
-  MUST(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
-  return info.tcpi_state;
-}
-
-static void wait_for(int fd, int wanted) {
-  for (int i = 0; i < 2000 && state(fd) != wanted; i++) poll(NULL, 0, 1);
-  MUST(state(fd) == wanted);
 }
 
 static void set(int fd, int level, int name, int value) {
