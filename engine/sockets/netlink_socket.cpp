@@ -75,8 +75,7 @@ void NetlinkKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext&
   if (!fresh) fresh = FreshSocket(open_socket(AF_NETLINK, SOCK_RAW, r.protocol, object));
   collect_extra_options(fd.get(), fresh, extra);
   write_extra(extra, ctx.images());
-  if (has_unread(fd.get()))
-    log.warn("%s: messages of the kernel not yet read are lost", object.c_str());
+  if (has_unread(fd.get())) log.warn("%s: messages of the kernel not yet read are lost", object.c_str());
 }
 
 /// Port ids are the kernel's to give and often another program's here; groups are what a listener lives by.

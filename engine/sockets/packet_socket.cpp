@@ -104,8 +104,7 @@ void PacketKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& 
   extra.set_id(entry.id());
   collect_extra_options(fd.get(), fresh_, extra);
   write_extra(extra, ctx.images());
-  if (r.rx || has_unread(fd.get()))
-    log.warn("%s: frames not yet read are lost", object.c_str());
+  if (r.rx || has_unread(fd.get())) log.warn("%s: frames not yet read are lost", object.c_str());
 }
 
 void set_ring(int fd, int name, uint32_t version, const pb::packet_ring& ring, const std::string& object) {

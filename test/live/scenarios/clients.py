@@ -225,5 +225,27 @@ def test_byte_stream(s):
     say(f"{received} bytes in {4 * ROUNDS} rounds, longest silence {longest:.2f} s")
 
 
+def test_ssh(s):
+    """A session of ssh(1) with a shell behind it: sshd, its session and the shell are dumped, killed and ns-restored in turns with
+    nothing lost between."""
+    needs("/usr/sbin/sshd", "ssh", "ssh-keygen")
+    port, key = free_port(), s.path("key")
+    s.command(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+    shutil.copy(key + ".pub", s.path("allowed"))
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    server = Server(s, None, ["/usr/sbin/sshd", "-D", "-e", "-p", str(port), "-h", key, "-o", f"AuthorizedKeysFile={s.path('allowed')}",
+                              "-o", "ListenAddress=127.0.0.1", "-o", "StrictModes=no", "-o", "UsePAM=no", "-o", "PidFile=none"], port)
+    client = Terminal("ssh", "-q", "-p", str(port), "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                      "root@127.0.0.1", "/bin/sh")
+    expect(client.ask("n=1; echo ready"), ["ready"])
+    for n in range(ROUNDS):
+        client.child.stdin.write(f"n=$((n + 1)); echo round {n}\n")
+        client.child.stdin.flush()
+        server.move()
+        expect(client.answer(), [f"round {n}"])
+    expect(client.ask("echo $n"), [str(ROUNDS + 1)])
+    client.end()
+
+
 if __name__ == "__main__":
     Scenario(sys.argv[2]).main(globals()["test_" + sys.argv[1]])
