@@ -30,6 +30,22 @@ VICTIM_UNUSED static void blocked_check_duration(double start, double seconds) {
   CHECK(took < 2 * seconds + 5, "lasted too long: %.4f instead of %.4f s", took, seconds);
 }
 
+// Forks a helper that stops and continues the whole process as soon as the worker is in system call `nr`: the kernel
+// then goes on with that wait by restart_syscall. The caller makes the call and reaps the helper.
+VICTIM_UNUSED static pid_t blocked_interrupt_once(long nr) {
+  pid_t self = getpid(), helper = fork();
+  if (helper != 0) return helper;
+  char path[64];
+  int asleep = 0;
+  snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", self, (int)blocked_tid);
+  while (!asleep) asleep = atoi(victim_slurp(path)) == nr;
+  kill(self, SIGSTOP);
+  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", self, (int)blocked_tid);
+  while (!strstr(victim_slurp(path), ") T")) sched_yield();
+  kill(self, SIGCONT);
+  _exit(0);
+}
+
 static int blocked_main(int argc, char** argv, long nr, bool ends_by_wake) {
   victim_init(argc, argv);
   prepare();

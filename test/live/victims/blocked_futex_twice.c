@@ -4,24 +4,12 @@
 #include "blocked.h"
 #define CALL_NR SYS_restart_syscall
 
-// Stops and continues the whole process by a helper, until the worker has been through a restart.
 static void prepare(void) {}
 
 static void call(void) {
   struct timespec wanted = {1, 500000000};
   static int word;
-  pid_t self = getpid(), helper = fork();
-  if (helper == 0) {
-    char path[64];
-    int asleep = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", self, (int)blocked_tid);
-    while (!asleep) asleep = atoi(victim_slurp(path)) == SYS_futex;
-    kill(self, SIGSTOP);
-    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", self, (int)blocked_tid);
-    while (!strstr(victim_slurp(path), ") T")) sched_yield();
-    kill(self, SIGCONT);
-    _exit(0);
-  }
+  pid_t helper = blocked_interrupt_once(SYS_futex);
   double start = victim_now(CLOCK_MONOTONIC);
   CHECK(syscall(SYS_futex, &word, FUTEX_WAIT, 0, &wanted, NULL, 0) == -1 && errno == ETIMEDOUT);
   blocked_check_duration(start, 1.5);
