@@ -18,73 +18,34 @@
 #include "engine/base/error.h"
 #include "engine/process/credentials.h"
 #include "engine/process/memory_policy.h"
+#include "engine/process/scheduling.h"
 #include "engine/process/signals.h"
 #include "engine/process/timers.h"
 
 namespace nsr {
 namespace {
 
-constexpr int kIoprioWhoProcess = 1;
 constexpr uint32_t kSsOnstack = 1;
 constexpr int kArchSetCpuid = 0x1012;
-constexpr int kSchedFlagUtilMin = 0x20, kSchedFlagUtilMax = 0x40;
 constexpr int kPrSetMemoryMerge = 67;
 constexpr int kPrSetMdwe = 65, kPrSetIoFlusher = 57;
 
-struct SchedAttr {
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-  uint32_t util_min, util_max;
-};
-
-void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
-  SchedAttr a{};
-  a.size = 48;
-  a.policy = tc.sched_policy();
-  a.nice = tc.sched_nice();
-  a.priority = tc.sched_prio();
-  if (ext) {
-    a.flags = ext->sched_flags();
-    a.runtime = ext->sched_runtime();
-    a.deadline = ext->sched_deadline();
-    a.period = ext->sched_period();
-    if (ext->has_sched_util_min()) a.flags |= kSchedFlagUtilMin;
-    if (ext->has_sched_util_max()) a.flags |= kSchedFlagUtilMax;
-    a.util_min = ext->sched_util_min();
-    a.util_max = ext->sched_util_max();
-    if (a.flags & (kSchedFlagUtilMin | kSchedFlagUtilMax)) a.size = sizeof a;
-  }
-  // also what is the default: the engine itself may have been started with another nice value or policy
-  if (tc.has_sched_policy()) {
-    // sched_setattr(2) sets the nice value of SCHED_OTHER and SCHED_BATCH only; the others keep theirs for later
-    if (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH && a.policy != SCHED_DEADLINE)
-      p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice), p.note("nice value");
-    p.call(SYS_sched_setattr, 0, arena.put(a), 0);
-    p.note("scheduling policy");
-  }
-  if (!ext) return;
-  // CPUs that this host lacks are no reason to fail: the kernel refuses an empty intersection only
-  if (ext->has_cpu_affinity())
-    p.allow(SYS_sched_setaffinity, 0, ext->cpu_affinity().size(),
-            arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
-  if (ext->has_ioprio()) p.call(SYS_ioprio_set, kIoprioWhoProcess, 0, ext->ioprio());
-  if (ext->has_timerslack_ns()) p.call(SYS_prctl, PR_SET_TIMERSLACK, ext->timerslack_ns(), 0, 0, 0);
-  if (ext->io_flusher()) {
+/// What prctl(2) and its kin set for one thread.
+void emit_prctls(const pb::nsr_thread_entry& ext, Program& p, Arena& arena) {
+  if (ext.has_timerslack_ns()) p.call(SYS_prctl, PR_SET_TIMERSLACK, ext.timerslack_ns(), 0, 0, 0);
+  if (ext.io_flusher()) {
     p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
     p.note("IO flusher (needs CAP_SYS_RESOURCE)");
   }
-  if (ext->tsc()) p.call(SYS_prctl, PR_SET_TSC, ext->tsc(), 0, 0, 0);
-  if (ext->cpuid_faults()) {
+  if (ext.tsc()) p.call(SYS_prctl, PR_SET_TSC, ext.tsc(), 0, 0, 0);
+  if (ext.cpuid_faults()) {
     p.call(SYS_arch_prctl, kArchSetCpuid, 0);
     p.note("cpuid that raises SIGSEGV (needs a CPU that can do that)");
   }
-  if (ext->has_personality()) p.call(SYS_personality, ext->personality());
-  emit_memory_policy(*ext, p, arena);
-  if (ext->has_mce_kill() && ext->mce_kill() != PR_MCE_KILL_DEFAULT)
-    p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext->mce_kill(), 0, 0);
+  if (ext.has_personality()) p.call(SYS_personality, ext.personality());
+  emit_memory_policy(ext, p, arena);
+  if (ext.has_mce_kill() && ext.mce_kill() != PR_MCE_KILL_DEFAULT)
+    p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext.mce_kill(), 0, 0);
 }
 
 /// Mitigations that the thread chose for itself. A CPU that does not need one has nothing to set.
@@ -154,6 +115,7 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
     p.note("register rseq");
   }
   emit_scheduling(tc, ext, p, arena);
+  if (ext) emit_prctls(*ext, p, arena);
   emit_speculation(ext, p);
   emit_queued(tc.signals_p(), pid, tid, p, arena);
 }

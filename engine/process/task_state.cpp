@@ -1,9 +1,7 @@
 #include "engine/process/task_state.h"
 
 #include <linux/keyctl.h>
-#include <sched.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/process/credentials.h"
 #include "engine/process/interrupted_call.h"
+#include "engine/process/scheduling.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
@@ -26,19 +25,9 @@ constexpr int kPrGetTidAddress = 40;
 constexpr int kArchGetCpuid = 0x1011;
 constexpr int kPrGetMdwe = 66, kPrGetMemoryMerge = 68, kPrGetIoFlusher = 58;
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
-constexpr int kIoprioWhoProcess = 1;
 constexpr uint32_t kAskPersonality = 0xffffffff;  // personality(2)
 constexpr int kPtraceGetDispatch = 0x4211;        // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
 const Logger log("process");
-
-struct SchedAttr {
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-  uint32_t util_min, util_max;
-};
 
 struct Altstack {
   uint64_t sp;
@@ -58,29 +47,6 @@ void abort_rseq(HostPid pid, const RseqConfig& cfg, arch::Registers& regs) {
   } d{};
   if (!try_read_memory(pid, RemoteAddr(cs), &d, sizeof d)) return;
   if (arch::ip(regs).value - d.start < d.length) arch::set_ip(regs, RemoteAddr(d.abort));
-}
-
-void schedule_out(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext) {
-  SchedAttr a{};
-  if (::syscall(SYS_sched_getattr, tid.value, &a, sizeof a, 0))
-    throw_errno(Failure::target, object, "sched_getattr failed", errno);
-  // sched_getattr(2) tells no nice value of real-time policies, which is there all the same
-  tc.set_sched_nice(::getpriority(PRIO_PROCESS, static_cast<id_t>(tid.value)));
-  tc.set_sched_policy(a.policy);
-  if (a.priority) tc.set_sched_prio(a.priority);
-  if (a.flags) ext.set_sched_flags(a.flags);
-  if (a.policy == SCHED_DEADLINE) {
-    ext.set_sched_runtime(a.runtime);
-    ext.set_sched_deadline(a.deadline);
-    ext.set_sched_period(a.period);
-  }
-  if (a.util_min) ext.set_sched_util_min(a.util_min);
-  if (a.util_max && a.util_max != 1024) ext.set_sched_util_max(a.util_max);
-  cpu_set_t cpus[8] = {};
-  long n = ::syscall(SYS_sched_getaffinity, tid.value, sizeof cpus, cpus);
-  if (n > 0) ext.set_cpu_affinity(cpus, static_cast<size_t>(n));
-  long io = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, tid.value);
-  if (io > 0) ext.set_ioprio(static_cast<uint32_t>(io));
 }
 
 struct DispatchConfig {
@@ -221,7 +187,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
     throw_errno(Failure::target, object(th), "get_robust_list failed", errno);
   tc.set_futex_rla(list);
   tc.set_futex_rla_len(static_cast<uint32_t>(list_len));
-  schedule_out(th.tid, object(th), tc, ext);
+  read_scheduling(th.tid, object(th), tc, ext);
   tc.set_blk_sigset(th.signal_mask);
   const auto* alt = arena.local<Altstack>(slot.altstack);
   pb::thread_sas_entry& sas = *tc.mutable_sas();

@@ -1,0 +1,92 @@
+#include "engine/process/scheduling.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "engine/base/error.h"
+
+namespace nsr {
+namespace {
+
+constexpr int kIoprioWhoProcess = 1;
+constexpr int kSchedFlagUtilMin = 0x20, kSchedFlagUtilMax = 0x40;
+constexpr uint32_t kSizeWithoutClamps = 48;
+
+struct SchedAttr {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+  uint32_t util_min, util_max;
+};
+
+uint32_t own_ioprio() {
+  static const long priority = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, 0);
+  return static_cast<uint32_t>(priority);
+}
+
+}  // namespace
+
+void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext) {
+  SchedAttr a{};
+  if (::syscall(SYS_sched_getattr, tid.value, &a, sizeof a, 0))
+    throw_errno(Failure::target, object, "sched_getattr failed", errno);
+  // sched_getattr(2) tells no nice value of real-time policies, which is there all the same
+  tc.set_sched_nice(::getpriority(PRIO_PROCESS, static_cast<id_t>(tid.value)));
+  tc.set_sched_policy(a.policy);
+  if (a.priority) tc.set_sched_prio(a.priority);
+  if (a.flags) ext.set_sched_flags(a.flags);
+  if (a.policy == SCHED_DEADLINE) {
+    ext.set_sched_runtime(a.runtime);
+    ext.set_sched_deadline(a.deadline);
+    ext.set_sched_period(a.period);
+  }
+  if (a.util_min) ext.set_sched_util_min(a.util_min);
+  if (a.util_max && a.util_max != 1024) ext.set_sched_util_max(a.util_max);
+  cpu_set_t cpus[8] = {};
+  long n = ::syscall(SYS_sched_getaffinity, tid.value, sizeof cpus, cpus);
+  if (n > 0) ext.set_cpu_affinity(cpus, static_cast<size_t>(n));
+  long io = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, tid.value);
+  if (io >= 0) ext.set_ioprio(static_cast<uint32_t>(io));
+}
+
+void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
+  SchedAttr a{};
+  a.size = kSizeWithoutClamps;
+  a.policy = tc.sched_policy();
+  a.nice = tc.sched_nice();
+  a.priority = tc.sched_prio();
+  if (ext) {
+    a.flags = ext->sched_flags();
+    a.runtime = ext->sched_runtime();
+    a.deadline = ext->sched_deadline();
+    a.period = ext->sched_period();
+    if (ext->has_sched_util_min()) a.flags |= kSchedFlagUtilMin;
+    if (ext->has_sched_util_max()) a.flags |= kSchedFlagUtilMax;
+    a.util_min = ext->sched_util_min();
+    a.util_max = ext->sched_util_max();
+    if (a.flags & (kSchedFlagUtilMin | kSchedFlagUtilMax)) a.size = sizeof a;
+  }
+  // also what is the default: the engine itself may have been started with another nice value or policy
+  if (tc.has_sched_policy()) {
+    // sched_setattr(2) sets the nice value of SCHED_OTHER and SCHED_BATCH only; the others keep theirs for later
+    if (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH && a.policy != SCHED_DEADLINE)
+      p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice);
+    p.call(SYS_sched_setattr, 0, arena.put(a), 0);
+    p.note("scheduling policy");
+  }
+  if (!ext) return;
+  // CPUs that this host lacks are no reason to fail: the kernel refuses an empty intersection only
+  if (ext->has_cpu_affinity())
+    p.allow(SYS_sched_setaffinity, 0, ext->cpu_affinity().size(),
+            arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
+  // also "none" is set where the engine itself was started with another one
+  if (ext->has_ioprio() && ext->ioprio() != own_ioprio()) p.call(SYS_ioprio_set, kIoprioWhoProcess, 0, ext->ioprio());
+}
+
+}  // namespace nsr
