@@ -41,6 +41,8 @@ class NamedFiles {
   /// Opens it with these open(2) flags at the place its remap says, and checks that it is the file that was dumped.
   UniqueFd open(const pb::reg_file_entry& reg, int flags, RestoreContext& ctx);
   const Remap* remap_of(uint32_t id, RestoreContext& ctx);
+  /// Whether the entry only says where a file's temporary name is.
+  bool is_link_target(uint32_t id, RestoreContext& ctx);
   /// An O_PATH view of a deleted file by the device (kernel encoding) and inode it had; -1 when it is none of ours.
   int ghost_by_inode(uint32_t dev, uint64_t ino, RestoreContext& ctx);
   /// Removes the names of link remaps that were used.
@@ -54,6 +56,8 @@ class NamedFiles {
   void dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx);
   void dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx);
   void dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx);
+  /// Mount point for open_beneath(), or nullptr.
+  const std::string* beneath_of(uint32_t id, RestoreContext& ctx);
   UniqueFd open_ghost(const pb::reg_file_entry& reg, uint32_t id, int flags, RestoreContext& ctx);
   UniqueFd open_remapped(const pb::reg_file_entry& reg, const Remap& remap, int flags, RestoreContext& ctx);
 
@@ -65,6 +69,9 @@ class NamedFiles {
   std::vector<std::string> made_links_;  ///< taken back when the dump fails
   std::map<uint32_t, Remap> remaps_;
   bool remaps_read_ = false;
+  std::set<uint32_t> link_targets_;
+  std::map<uint32_t, std::string> beneath_;
+  bool beneath_read_ = false;
   std::set<std::string> used_links_;  ///< unlinked when all files are open
 };
 

@@ -10,8 +10,10 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
 #include "engine/files/build_id.h"
+#include "engine/files/covered.h"
 #include "engine/files/named_files.h"
 #include "engine/images/image_dir.h"
+#include "nsr-files.pb.h"
 #include "remap-file-path.pb.h"
 
 namespace nsr {
@@ -109,15 +111,21 @@ std::string NamedFiles::name_of(const OpenFile& file, uint32_t id, DumpContext& 
     dump_ghost(file, id, ctx);
     return path;
   }
+  if (auto mountpoint = deleted ? std::nullopt : covered_mount(file, path)) {
+    pb::nsr_file_entry ext;
+    ext.set_id(id);
+    ext.set_beneath(*mountpoint);
+    ctx.images().append(Img::file_ext).write(ext);
+    return path;
+  }
   struct stat st {};
   bool taken = ::lstat(paths_.from_engine(file.pid, path).c_str(), &st) == 0;
   if (S_ISCHR(file.st.st_mode) && ctx.options().evasive_devices && taken && S_ISCHR(st.st_mode) &&
       st.st_rdev == file.st.st_rdev)
     return path;
   if (taken && !deleted)
-    throw Error(Failure::unsupported, file.describe(),
-                "its path leads to another file now: a mount covers it or the name was given to another file",
-                "unmount what covers it, or use --external " + external_name(file));
+    throw Error(Failure::unsupported, file.describe(), "its path leads to another file now",
+                "use --external " + external_name(file));
   dump_link(file, path, id, ctx);
   return path;
 }

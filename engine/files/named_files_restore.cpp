@@ -7,9 +7,11 @@
 #include "engine/base/error.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/options.h"
+#include "engine/files/covered.h"
 #include "engine/files/named_files.h"
 #include "engine/images/image_dir.h"
 #include "ghost-file.pb.h"
+#include "nsr-files.pb.h"
 #include "remap-file-path.pb.h"
 
 namespace nsr {
@@ -38,6 +40,7 @@ const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) 
       if (!remaps_.emplace(r.orig_id(), remap).second)
         throw Error(Failure::image, image_name(Img::remap_fpath), format("names file id %u twice", r.orig_id()));
       const pb::file_entry* entry = ctx.entry(r.orig_id());
+      if (remap.type == pb::LINKED) link_targets_.insert(remap.id);
       if (remap.type == pb::GHOST && entry && entry->has_reg())
         ghost_restore_.expect(remap.id, entry->reg().name(), entry->reg().flags());
     }
@@ -45,6 +48,20 @@ const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) 
   }
   auto at = remaps_.find(id);
   return at == remaps_.end() ? nullptr : &at->second;
+}
+
+bool NamedFiles::is_link_target(uint32_t id, RestoreContext& ctx) {
+  remap_of(id, ctx);
+  return link_targets_.count(id) > 0;
+}
+
+const std::string* NamedFiles::beneath_of(uint32_t id, RestoreContext& ctx) {
+  if (!beneath_read_)
+    for (const auto& ext : ctx.images().all<pb::nsr_file_entry>(Img::file_ext))
+      if (ext.has_beneath()) beneath_[ext.id()] = ext.beneath();
+  beneath_read_ = true;
+  auto at = beneath_.find(id);
+  return at == beneath_.end() ? nullptr : &at->second;
 }
 
 UniqueFd NamedFiles::open_remapped(const pb::reg_file_entry& reg, const Remap& remap, int flags, RestoreContext& ctx) {
@@ -81,7 +98,8 @@ UniqueFd NamedFiles::open(const pb::reg_file_entry& reg, int flags, RestoreConte
     throw Error(Failure::environment, reg.name(), "was outside of the tree at the dump",
                 "give it with --inherit-fd 'fd[N]:" + reg.name() + "'");
   if (const Remap* remap = remap_of(reg.id(), ctx)) return open_remapped(reg, *remap, flags, ctx);
-  UniqueFd fd = open_path(reg.name(), flags);
+  const std::string* beneath = beneath_of(reg.id(), ctx);
+  UniqueFd fd = beneath ? open_beneath(*beneath, reg.name(), flags) : open_path(reg.name(), flags);
   validate_file(fd.get(), reg, ctx.options());
   return fd;
 }

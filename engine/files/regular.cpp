@@ -44,8 +44,8 @@ class Regular final : public Kind {
                   static_cast<unsigned long long>(reg.pos()));
   }
   void open(const pb::file_entry& entry, RestoreContext& ctx) override {
-    if (is_path_only(entry.id(), ctx)) {
-      // opening a FIFO or a terminal twice would do something; who waits for this id gets what does nothing
+    if (is_path_only(entry.id(), ctx) || (!ctx.has_holder(entry.id()) && files_->is_link_target(entry.id(), ctx))) {
+      // opening a FIFO or a device once more would do something; who waits for this id gets what does nothing
       ctx.provide(entry.id(), UniqueFd(::open("/", O_PATH | O_CLOEXEC)));
       return;
     }
