@@ -56,9 +56,9 @@ class Subject(Service):
     def running(self):
         """The status when both run: they count as starting for a second."""
         end = time.monotonic() + self.timeout
-        while not all(each[1] == "RUNNING" for each in (status := self.status()).values()):
-            assert time.monotonic() < end, status
-        return status
+        while {each[1] for each in self.status().values()} != {"RUNNING"}:
+            assert time.monotonic() < end, self.status()
+        return self.status()
 
     def check(self, generation):
         status = self.running()
