@@ -88,7 +88,7 @@ class Epoll final : public Kind {
     ctx.provide(entry.id(), std::move(fd));
   }
 
-  /// Registers what the engine has open. What the tasks open themselves is left to them.
+  /// Registers what the engine has open. What the tasks open themselves is left to them, and what tells them apart.
   void finish_restore(RestoreContext& ctx) override {
     Tables tables;
     for (const pb::file_entry* entry : pending_) {
@@ -123,8 +123,12 @@ class Epoll final : public Kind {
       auto at = ids.find(t.tfd());
       if (!moved && at == ids.end())
         throw Error(Failure::image, object, format("watches descriptor %u, which its process does not have", t.tfd()));
-      int fd = ctx.fd_of(moved ? static_cast<uint32_t>(t.pos() >> 32) & 0x7fffffffu : at->second);
-      if (is_placeholder(fd)) {  // opened by the task itself
+      uint32_t target = moved ? static_cast<uint32_t>(t.pos() >> 32) & 0x7fffffffu : at->second;
+      int fd = ctx.fd_of(target);
+      // A signalfd wakes those who wait for the signals of the process that registered it.
+      const pb::file_entry* file = ctx.entry(target);
+      bool own_signals = !moved && file && file->type() == pb::SIGNALFD;
+      if (own_signals || is_placeholder(fd)) {  // opened by the task itself
         left_[entry.id()].push_back(t);
         continue;
       }
