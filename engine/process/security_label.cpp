@@ -68,12 +68,13 @@ std::string SecurityModule::label_file() const {
 }
 
 std::string SecurityModule::label_command(const std::string& label) const {
-  return type_ == pb::APPARMOR ? "changeprofile " + label : label;
+  if (type_ != pb::APPARMOR) return label;
+  return "changeprofile " + (label.empty() ? "unconfined" : label);
 }
 
 std::string label_to_restore(const pb::creds_entry& creds, pb::lsmtype image, const std::string& profile,
                              const SecurityModule& host, const std::string& object) {
-  if (creds.lsm_profile().empty()) return {};
+  if (creds.lsm_profile().empty()) return host.own_label();
   pb::lsmtype wanted = image;
   std::string label = creds.lsm_profile();
   if (size_t colon = profile.find(':'); colon != std::string::npos) {
@@ -85,7 +86,7 @@ std::string label_to_restore(const pb::creds_entry& creds, pb::lsmtype image, co
                 format("its label \"%s\" is one of %s, and this host has %s", label.c_str(), name_of(wanted),
                        name_of(host.type())),
                 "restore on a host with the same security module, or name a label of this one with --lsm-profile");
-  return label == host.own_label() ? std::string() : label;
+  return label;
 }
 
 void emit_proc_write(int proc_fd, const std::string& file, const std::string& text, const std::string& note, Program& p,

@@ -34,9 +34,12 @@ class SecurityModule {
   bool own_attr_dir_ = false;  ///< attr/apparmor/ (Linux 5.8)
 };
 
+/// SELinux' label for new sockets, below the root of /proc; threads made later inherit it.
+inline constexpr const char* kSocketLabelFile = "self/attr/sockcreate";
+
 /// The label that a task of the images gets: the one of --lsm-profile ("apparmor:NAME", "selinux:LABEL", may be empty)
-/// when the images have one, else that of the images. Empty: nothing to do. Throws Error(environment) when this host
-/// has another security module than the label needs.
+/// when the images have one, else that of the images; where they have none the engine's own. Throws Error(environment)
+/// when this host has another security module than the label needs.
 std::string label_to_restore(const pb::creds_entry& creds, pb::lsmtype image, const std::string& profile,
                              const SecurityModule& host, const std::string& object);
 

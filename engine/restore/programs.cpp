@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -16,16 +17,20 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/log.h"
 #include "engine/memory/address_space.h"
 #include "engine/memory/own_vdso.h"
 #include "engine/memory/vma.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/restore/core_room.h"
 #include "engine/restore/table_program.h"
 
 namespace nsr {
 namespace {
+
+const Logger log("restore");
 
 constexpr size_t kRingOperands = 96 << 10;  // what is registered with an io_uring (engine/files/io_uring.cpp)
 constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
@@ -264,15 +269,31 @@ class Builder {
     p.note(format("join process group %d", node.join_group.value));
   }
 
+  /// The kernel notes a core dump only when it makes one: then where nobody sees it, cut short, and else none.
+  void build_core(bool dumped, const std::string& object, Program& p) {
+    constexpr uint64_t kShort = 64 << 10;
+    if (dumped && core_room_ < 0)
+      if (UniqueFd room = make_core_room()) core_room_ = files_.keep(std::move(room));
+    const bool dump = dumped && core_room_ >= 0;
+    if (dumped && !dump)
+      log.warn("%s: cores go to a program here, so its zombie says that it dumped none", object.c_str());
+    // for a core that goes to a program no limit counts
+    p.call(SYS_prctl, PR_SET_DUMPABLE, dump ? 1 : 0, 0, 0, 0);
+    if (!dump) return;
+    p.call(SYS_fchdir, core_room_);
+    p.call(SYS_chroot, arena_.put_string("."));
+    const uint64_t limits[2] = {kShort, kShort};
+    p.allow(SYS_prlimit64, 0, RLIMIT_CORE, arena_.put(limits), 0);
+  }
+
   void build_exit(size_t n) {
     const PlanNode& node = plan_.nodes[n];
     const pb::task_core_entry& tc = task(node).tc();
     TaskProgram p;
     emit_join(node, p.calls);
-    uint64_t no_core[2] = {0, 0};
-    p.calls.call(SYS_prlimit64, 0, 4, arena_.put(no_core), 0);
-    p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);
     int status = static_cast<int>(tc.exit_code());
+    build_core(WCOREDUMP(status), task(node).object(), p.calls);
+    p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);
     // everybody can see a zombie's mask; the signal that killed it was not blocked
     uint64_t mask = tc.blk_sigset();
     if (WIFSIGNALED(status)) mask &= ~(1ull << (WTERMSIG(status) - 1));
@@ -355,6 +376,8 @@ class Builder {
     if (auto label = self_.label.find(index); label != self_.label.end())
       emit_proc_write(self_.proc_fd, self_.label_file, label->second, "security label \"" + label->second + "\"", p,
                       arena_);
+    if (auto label = self_.socket_label.find(index); label != self_.socket_label.end())
+      emit_proc_write(self_.proc_fd, kSocketLabelFile, label->second, "security label of its new sockets", p, arena_);
   }
 
   /// What the kinds ask a task to do once the tree exists, threads (owners of files) included.
@@ -387,6 +410,7 @@ class Builder {
   std::map<size_t, RemoteAddr> forked_;    ///< of nodes that share their maker's memory: set when they have forked
   std::map<uint32_t, RemoteAddr> tables_;  ///< of descriptor tables by id: set when they are in place
   SeccompEmitter seccomp_{set_.seccomp};
+  int core_room_ = -1;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "engine/restore/self_settings.h"
 
 #include <cstdlib>
+#include <vector>
 
 #include "engine/base/file_io.h"
 #include "engine/process/security_label.h"
@@ -12,15 +13,22 @@ SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile) 
   auto own = read_file("/proc/self/loginuid");
   SecurityModule host;
   self.label_file = host.label_file();
+  const std::string own_label = host.own_label();
+  std::vector<std::string> labels(set.tasks.size(), own_label);
   for (size_t i = 0; i < set.tasks.size(); i++) {
     const ImageTask& t = set.tasks[i];
     if (t.zombie) continue;
     bool born_so =
         own && std::strtoul(own->c_str(), nullptr, 10) == t.tc().loginuid() && !self.login_uid.count(t.parent);
     if (t.tc().has_loginuid() && own && !born_so) self.login_uid[static_cast<int>(i)] = t.tc().loginuid();
-    std::string label = label_to_restore(t.threads[0].core.thread_core().creds(), set.inventory.lsmtype(), lsm_profile,
-                                         host, t.object());
-    if (!label.empty()) self.label[static_cast<int>(i)] = host.label_command(label);
+    const pb::creds_entry& creds = t.threads[0].core.thread_core().creds();
+    // a task is born with the label of its parent
+    const std::string& inherited = t.parent < 0 ? own_label : labels[static_cast<size_t>(t.parent)];
+    labels[i] = label_to_restore(creds, set.inventory.lsmtype(), lsm_profile, host, t.object());
+    if (labels[i] != own_label || inherited != own_label)
+      self.label[static_cast<int>(i)] = host.label_command(labels[i]);
+    if (host.type() == pb::SELINUX && !creds.lsm_sockcreate().empty())
+      self.socket_label[static_cast<int>(i)] = creds.lsm_sockcreate();
   }
   return self;
 }

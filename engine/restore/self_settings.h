@@ -14,7 +14,8 @@ struct SelfSettings {
   std::map<int, uint32_t> login_uid;  ///< by task index: those that differ from the engine's
   std::map<int, std::string> label;   ///< by task index: what goes into label_file
   std::string label_file;
-  bool empty() const { return login_uid.empty() && label.empty(); }
+  std::map<int, std::string> socket_label;  ///< by task index: what goes into kSocketLabelFile
+  bool empty() const { return login_uid.empty() && label.empty() && socket_label.empty(); }
 };
 /// Throws Error(environment) when a label cannot be set on this host.
 SelfSettings self_settings(const ImageSet& set, const std::string& lsm_profile);

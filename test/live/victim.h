@@ -174,6 +174,16 @@ VICTIM_UNUSED static double victim_now(clockid_t clock) {
 
 VICTIM_UNUSED static pid_t victim_tid(void) { return (pid_t)syscall(SYS_gettid); }
 
+// A child that waits, verifies and ends.
+VICTIM_UNUSED static pid_t victim_child(void (*verify)(void)) {
+  pid_t pid = fork();
+  if (pid != 0) return pid;
+  victim_wait();
+  verify();
+  victim_child_done();
+  return 0;
+}
+
 // A page-sized or larger pattern which differs by seed and offset.
 VICTIM_UNUSED static void victim_fill(void* start, size_t size, uint64_t seed) {
   uint64_t* word = (uint64_t*)start;

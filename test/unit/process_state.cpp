@@ -80,6 +80,7 @@ TEST_CASE("labels: AppArmor, stacked profiles too, from a made-up attr tree") {
   CHECK_THROWS_AS(m.label(HostPid(9), HostPid(9)), Error);
   CHECK(m.label_file() == "self/attr/apparmor/current");
   CHECK(m.label_command("a//&b") == "changeprofile a//&b");
+  CHECK(m.label_command("") == "changeprofile unconfined");  // a child of a confined process
 
   pb::creds_entry creds;
   CHECK(label_to_restore(creds, pb::APPARMOR, "apparmor:other", m, "pid 7").empty());  // unconfined stays so
@@ -105,7 +106,10 @@ TEST_CASE("labels: SELinux from a made-up attr tree, and a host without any") {
   CHECK(m.label_command("x_t") == "x_t");
   pb::creds_entry creds;
   creds.set_lsm_profile("system_u:system_r:init_t:s0");
-  CHECK(label_to_restore(creds, pb::SELINUX, "", m, "pid 7").empty());  // inherited from the engine
+  CHECK(label_to_restore(creds, pb::SELINUX, "", m, "pid 7") == m.own_label());
+  CHECK(label_to_restore(pb::creds_entry(), pb::SELINUX, "", m, "pid 7") == m.own_label());
+  put(proc + "/7/task/8/attr/sockcreate", "system_u:object_r:web_t:s0");
+  CHECK(m.socket_label(HostPid(7), HostPid(8)) == "system_u:object_r:web_t:s0");
 
   SecurityModule none(dir.path() + "/nothing", dir.path() + "/nothing");
   CHECK(none.type() == pb::NO_LSM);

@@ -72,8 +72,12 @@ class Group:
         for pid in map(int, read(os.path.join(self.path, "cgroup.procs")).split()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        until(lambda: not read(os.path.join(self.path, "cgroup.procs")), "the cgroup is empty")
-        os.rmdir(self.path)
+        until(self.try_remove, "the cgroup is empty")  # who is still exiting is in no list but in the way
+
+    def try_remove(self):
+        with contextlib.suppress(OSError):
+            os.rmdir(self.path)
+        return not os.path.exists(self.path)
 
 
 def start(s, group=None):

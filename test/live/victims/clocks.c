@@ -30,12 +30,7 @@ int main(int argc, char** argv) {
   victim_init(argc, argv);
   before[0] = seconds(CLOCK_MONOTONIC, false);
   before[1] = seconds(CLOCK_BOOTTIME, false);
-  pid_t child = fork();
-  if (child == 0) {
-    victim_wait();
-    verify();
-    victim_child_done();
-  }
+  pid_t child = victim_child(verify);
   victim_ready();
   verify();
   struct timespec past = {.tv_sec = before[0] + 86400};

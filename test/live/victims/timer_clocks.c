@@ -3,7 +3,7 @@
 // ignore: timers$|taskstate \d+ timer
 #include <sys/time.h>
 
-#include "victim.h"
+#include "timers.h"
 
 #ifndef CLOCK_REALTIME_ALARM
 #define CLOCK_REALTIME_ALARM 8
@@ -13,17 +13,8 @@
 static atomic_int worker_tid;
 static int own_timer = -1;
 
-static int create(clockid_t clock, int signo, int value, pid_t tid) {
-  struct sigevent event = {.sigev_notify = tid ? SIGEV_THREAD_ID : SIGEV_SIGNAL, .sigev_signo = signo};
-  event.sigev_value.sival_int = value;
-  event._sigev_un._tid = tid;
-  int id;
-  return syscall(SYS_timer_create, clock, &event, &id) == 0 ? id : -1;
-}
-
 static void set(int id, long sec, long nsec, long interval_sec) {
-  struct itimerspec t = {{interval_sec, 0}, {sec, nsec}};
-  MUST(syscall(SYS_timer_settime, id, 0, &t, NULL) == 0);
+  timer_set(id, (struct timespec){sec, nsec}, (struct timespec){interval_sec, 0});
 }
 
 static struct itimerspec get(int id) {
@@ -32,34 +23,23 @@ static struct itimerspec get(int id) {
   return t;
 }
 
-static void burn(double seconds) {
-  for (double end = victim_now(CLOCK_THREAD_CPUTIME_ID) + seconds; victim_now(CLOCK_THREAD_CPUTIME_ID) < end;) {
-  }
-}
-
-static int take(int signo, siginfo_t* info) {
-  sigset_t s;
-  struct timespec limit = {2, 0};
-  sigemptyset(&s);
-  sigaddset(&s, signo);
-  return sigtimedwait(&s, info, &limit);
-}
+static int take(int signo, siginfo_t* info) { return timer_take(signo, info, (struct timespec){2, 0}); }
 
 static void* work(void* argument) {
   siginfo_t info;
   // a CPU clock of this thread, told to this thread: made by a thread that is not the first
-  own_timer = create(CLOCK_THREAD_CPUTIME_ID, SIGRTMIN + 3, 33, victim_tid());
+  own_timer = timer_make(CLOCK_THREAD_CPUTIME_ID, SIGRTMIN + 3, 33, victim_tid());
   MUST(own_timer >= 0);
   set(own_timer, 0, 300000000, 0);
   worker_tid = victim_tid();
   victim_wait();
   struct itimerspec before = get(own_timer);
   CHECK(before.it_value.tv_nsec > 0 && before.it_value.tv_nsec <= 300000000);
-  burn(0.05);
+  timer_burn(0.05);
   struct itimerspec after = get(own_timer);
   CHECK(before.it_value.tv_nsec - after.it_value.tv_nsec >= 45000000, "the timer is on another thread's clock");
   set(own_timer, 0, 10000000, 0);
-  burn(0.03);
+  timer_burn(0.03);
   CHECK_EQ(take(SIGRTMIN + 3, &info), SIGRTMIN + 3);
   CHECK_EQ(info.si_value.sival_int, 33);
   return argument;
@@ -81,9 +61,9 @@ int main(int argc, char** argv) {
   }
   clockid_t of_thread, of_child;
   MUST(pthread_getcpuclockid(thread, &of_thread) == 0 && clock_getcpuclockid(child, &of_child) == 0);
-  int wall = create(CLOCK_REALTIME_ALARM, SIGUSR1, 1, 0), boot = create(CLOCK_BOOTTIME_ALARM, SIGUSR1, 2, 0);
-  int other_thread = create(of_thread, SIGUSR2, 3, 0), other_process = create(of_child, SIGUSR2, 4, 0);
-  int to_worker = create(CLOCK_MONOTONIC, SIGRTMIN + 4, 5, worker_tid), idle = create(CLOCK_TAI, SIGUSR1, 6, 0);
+  int wall = timer_make(CLOCK_REALTIME_ALARM, SIGUSR1, 1, 0), boot = timer_make(CLOCK_BOOTTIME_ALARM, SIGUSR1, 2, 0);
+  int other_thread = timer_make(of_thread, SIGUSR2, 3, 0), other_process = timer_make(of_child, SIGUSR2, 4, 0);
+  int to_worker = timer_make(CLOCK_MONOTONIC, SIGRTMIN + 4, 5, worker_tid), idle = timer_make(CLOCK_TAI, SIGUSR1, 6, 0);
   MUST(other_thread >= 0 && other_process >= 0 && to_worker >= 0 && idle >= 0);
   if (wall >= 0) set(wall, 500, 0, 60);
   if (boot >= 0) set(boot, 600, 0, 0);

@@ -2,31 +2,17 @@
 // was set again, stopped or deleted since; each count of missed expiries, and that the timers go on afterwards.
 // ignore: status SigPnd|status ShdPnd|taskstate \d+ (signals|thread)
 // rounds: 2
-#include "victim.h"
+#include "timers.h"
 
 static int timer_of(clockid_t clock, int signo, int value, pid_t tid, long first_ns, long interval_ns) {
-  struct sigevent event = {.sigev_notify = tid ? SIGEV_THREAD_ID : SIGEV_SIGNAL, .sigev_signo = signo};
-  event.sigev_value.sival_int = value;
-  event._sigev_un._tid = tid;
-  int id;
-  struct itimerspec time = {{0, interval_ns}, {0, first_ns}};
-  MUST(syscall(SYS_timer_create, clock, &event, &id) == 0);
-  MUST(syscall(SYS_timer_settime, id, 0, &time, NULL) == 0);
+  int id = timer_make(clock, signo, value, tid);
+  MUST(id >= 0);
+  timer_set(id, (struct timespec){0, first_ns}, (struct timespec){0, interval_ns});
   return id;
 }
 
 static int take(int signo, siginfo_t* info, long wait_ns) {
-  sigset_t set;
-  struct timespec limit = {0, wait_ns};
-  sigemptyset(&set);
-  sigaddset(&set, signo);
-  memset(info, 0, sizeof *info);
-  return (int)syscall(SYS_rt_sigtimedwait, &set, info, &limit, 8);
-}
-
-static void burn(double seconds) {
-  for (double end = victim_now(CLOCK_THREAD_CPUTIME_ID) + seconds; victim_now(CLOCK_THREAD_CPUTIME_ID) < end;) {
-  }
+  return timer_take(signo, info, (struct timespec){0, wait_ns});
 }
 
 static atomic_int worker_tid, worker_ready;
@@ -62,7 +48,7 @@ int main(int argc, char** argv) {
   int stopped = timer_of(CLOCK_MONOTONIC, SIGRTMIN + 5, 5, 0, 1, 0);
   int deleted = timer_of(CLOCK_MONOTONIC, SIGRTMIN + 6, 6, 0, 1, 0);
   int taken = timer_of(CLOCK_MONOTONIC, SIGRTMIN + 7, 7, 0, 1000000, 3000000);
-  burn(0.04);
+  timer_burn(0.04);
   struct itimerspec late = {{0, 0}, {500, 0}}, off = {0}, now;
   MUST(syscall(SYS_timer_settime, again, 0, &late, NULL) == 0);
   MUST(syscall(SYS_timer_settime, stopped, 0, &off, NULL) == 0);
@@ -86,7 +72,7 @@ int main(int argc, char** argv) {
   CHECK_EQ(info.si_timerid, cpu);
   CHECK(info.si_overrun >= 15, "overrun %d of the CPU timer", info.si_overrun);
   take(SIGRTMIN + 3, &info, 0);
-  burn(0.03);
+  timer_burn(0.03);
   CHECK_EQ(take(SIGRTMIN + 3, &info, 0), SIGRTMIN + 3);
   if (drops) {
     for (int s = 4; s <= 6; s++) CHECK_EQ(take(SIGRTMIN + s, &info, 0), -1);

@@ -32,12 +32,7 @@ static void verify(void) {
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
-  pid_t child = fork();
-  if (child == 0) {
-    victim_wait();
-    verify();
-    victim_child_done();
-  }
+  pid_t child = victim_child(verify);
   victim_ready();
   verify();
   victim_join(child);

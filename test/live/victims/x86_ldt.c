@@ -38,12 +38,7 @@ int main(int argc, char** argv) {
   MUST(syscall(SYS_modify_ldt, 0x11, &code, sizeof code) == 0);
   MUST(syscall(SYS_modify_ldt, 0x11, &down, sizeof down) == 0);
   MUST(syscall(SYS_modify_ldt, 0, before, sizeof before) == sizeof before);
-  pid_t child = fork();
-  if (child == 0) {
-    victim_wait();
-    verify();
-    victim_child_done();
-  }
+  pid_t child = victim_child(verify);
   pthread_t thread;
   MUST(pthread_create(&thread, NULL, work, NULL) == 0);
   while (!started) sched_yield();
