@@ -101,6 +101,7 @@ void InetKind::hold_connections(DumpContext& ctx) {
   }
   if (by_namespace.empty()) return;
   for (const auto& [net, held] : by_namespace) refuse_signed(held);
+  check_groups();
   // First the guard, which must not have a copy of what the lock lives by.
   guard_ = std::make_unique<TcpGuard>(ctx.parking());
   if (ctx.connection_lock() == nullptr) return;
@@ -123,7 +124,7 @@ std::vector<TcpGuard::Job> InetKind::jobs() const {
   return list;
 }
 
-void InetKind::finish_dump(DumpContext& ctx) {
+void InetKind::read_streams(DumpContext& ctx) {
   if (held_.empty()) return;
   size_t bytes = 0;
   guard_->read(jobs(), [&](size_t i, TcpStream stream) {

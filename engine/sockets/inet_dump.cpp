@@ -1,4 +1,5 @@
 // The dump of InetKind, but for the streams of live connections (inet_connection.cpp).
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -110,6 +111,9 @@ InetKind::Draft InetKind::draft(const OpenFile& file, DumpContext& ctx) {
     d.extra.set_gid(file.st.st_gid);
   }
   collect_extra_options(fd, other, d.extra);
+  // What a listener accepts is no member of its group, but has the option.
+  if (d.sk.opts().so_reuseport() && peer_address(fd).length == 0)
+    groups_.push_back({UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), object});
   if (is_tcp(d.sk))
     refuse_upper_layers(fd, object);
   else
@@ -174,6 +178,18 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   if (is_live(sk) && !ctx.options().tcp_close)
     held_.push_back({std::move(d.fd), sk.ino(), sk.state(), file.pid, object});
   *entry.mutable_isk() = std::move(sk);
+}
+
+void InetKind::check_groups() {
+  if (!refuse_steered_groups(groups_))
+    log.warn("%s: whether a BPF program steers its SO_REUSEPORT group cannot be seen here; it would be lost",
+             groups_.front().object.c_str());
+  groups_.clear();
+}
+
+void InetKind::finish_dump(DumpContext& ctx) {
+  check_groups();
+  read_streams(ctx);
 }
 
 }  // namespace nsr

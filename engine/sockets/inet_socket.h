@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/sockets/reuseport_program.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
 #include "engine/sockets/socket_options.h"
@@ -20,7 +21,7 @@ class InetKind : public Kind {
   const char* name() const override { return "IP socket"; }
   bool match(const OpenFile& file) const override;
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
-  /// Reads the streams of the connections that are kept.
+  /// Reads the streams of the connections that are kept; refuses groups that a program steers.
   void finish_dump(DumpContext& ctx) override;
   void write_last(DumpContext& ctx) override;
   /// Connections that are kept must not say good-bye to their peers.
@@ -64,6 +65,9 @@ class InetKind : public Kind {
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
   void finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
 
+  void read_streams(DumpContext& ctx);
+  void check_groups();
+  std::vector<SteeredSocket> groups_;  ///< dump: sockets with SO_REUSEPORT that check_groups() has not seen
   struct Held {
     UniqueFd fd;
     uint32_t ino, state;
