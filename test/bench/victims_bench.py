@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live", "scenarios"))
-from common import Failed, Scenario, alive, read, tree_of, until
+from common import Failed, Scenario, read
 
 
 def timed(argv, cwd):
@@ -25,27 +25,6 @@ def timed(argv, cwd):
     return taken * 1e3
 
 
-def start(s, name, n):
-    directory = s.path(f"{name}.{n}")
-    os.makedirs(os.path.join(directory, "cwd"))
-    os.mkfifo(os.path.join(directory, "ready"))
-    open(os.path.join(directory, "result"), "w").close()
-    fifo = os.open(os.path.join(directory, "ready"), os.O_RDONLY | os.O_NONBLOCK)
-    child = s.spawn([os.path.join(s.live, name), directory])
-    text = b""
-
-    def ready():
-        nonlocal text
-        try:
-            text += os.read(fifo, 4096)
-        except BlockingIOError:
-            pass
-        return b"\n" in text
-    until(ready, f"{name} becomes ready")
-    os.close(fifo)
-    return child.pid
-
-
 def median(values):
     return sorted(values)[len(values) // 2]
 
@@ -54,7 +33,7 @@ def cycle(s, name, rounds):
     """Medians of dump and restore of one victim, in ms."""
     dumps, restores = [], []
     for n in range(rounds):
-        pid = start(s, name, n)
+        pid = s.start_victim(name, f"{name}.{n}")
         images = s.path(f"{name}.{n}", "images")
         os.mkdir(images)
         dumps.append(timed([os.path.join(s.bin, "ns-engine"), "dump", "-t", str(pid), "-D", images], s.dir))

@@ -8,40 +8,16 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "live"))
 sys.path.insert(0, os.path.join(HERE, "..", "live", "scenarios"))
-from common import Failed, Scenario, read, tree_of, until
+from common import Failed, Scenario, read
 
 VICTIMS = ("monster", "tree_sessions", "tree_zombies", "pipe_data", "timer_posix", "sig_pending", "mem_file_private", "tcp_listen",
            "epoll_targets", "regs_amx", "file_shared")
 
 
-def start(s, name):
-    """A live-test victim up to its word "ready"; None when it skips itself."""
-    directory = s.path(name)
-    os.makedirs(os.path.join(directory, "cwd"))
-    os.mkfifo(os.path.join(directory, "ready"))
-    open(os.path.join(directory, "result"), "w").close()
-    child = s.spawn([os.path.join(s.live, name), directory])
-    fifo = os.open(os.path.join(directory, "ready"), os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        text = b""
-
-        def ready():
-            nonlocal text
-            try:
-                text += os.read(fifo, 4096)
-            except BlockingIOError:
-                pass
-            return b"\n" in text or child.poll() is not None
-        until(ready, f"{name} becomes ready")
-    finally:
-        os.close(fifo)
-    return child.pid if child.poll() is None else None
-
-
 def run(s):
     dumped = []
     for name in VICTIMS:
-        pid = start(s, name)
+        pid = s.start_victim(name)
         if pid is None:
             print(f"{name}: skipped: {read(s.path(name, 'result')).strip()}")
             continue

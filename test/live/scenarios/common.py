@@ -84,9 +84,30 @@ class Scenario:
     def spawn(self, argv, **more):
         """Starts argv in a session of its own, with no descriptor but /dev/null."""
         null = subprocess.DEVNULL
-        child = subprocess.Popen(argv, stdin=null, stdout=null, stderr=more.pop("stderr", null), cwd="/", start_new_session=True, **more)
+        child = subprocess.Popen(argv, stdin=null, stdout=null, stderr=more.pop("stderr", null), cwd=more.pop("cwd", "/"), start_new_session=True, **more)
         self.processes.append(child)
         return child
+
+    def start_victim(self, name, directory=None, environment=None):
+        """A live-test victim up to its word "ready"; its pid, or None when it skips itself."""
+        directory = self.path(directory or name)
+        os.makedirs(os.path.join(directory, "cwd"))
+        os.mkfifo(os.path.join(directory, "ready"))
+        open(os.path.join(directory, "result"), "w").close()
+        fifo = os.open(os.path.join(directory, "ready"), os.O_RDONLY | os.O_NONBLOCK)
+        child = self.spawn([os.path.join(self.live, name), directory], cwd=os.path.join(directory, "cwd"), env={**os.environ, **(environment or {})})
+        text = b""
+
+        def ready():
+            nonlocal text
+            with contextlib.suppress(BlockingIOError):
+                text += os.read(fifo, 4096)
+            return b"\n" in text or child.poll() is not None
+        try:
+            until(ready, f"{name} becomes ready")
+        finally:
+            os.close(fifo)
+        return child.pid if child.poll() is None else None
 
     def command(self, argv, ok=True):
         """Runs argv to its end; its last line on stderr is the reason when it fails."""
