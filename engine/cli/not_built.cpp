@@ -17,25 +17,9 @@ struct Row {
 };
 
 constexpr Row options_not_built[] = {
-    {"log-pid", "R"},
-    {"libdir", "DR"},
-    {"stream", "DR"},
-    {"track-mem", "D"},
-    {"prev-images-dir", "D"},
-    {"auto-dedup", "DR"},
-    {"page-server", "D"},
-    {"ps-socket", "D"},
-    {"lazy-pages", "DR"},
-    {"tls", "D"},
-    {"root", "R"},
-    {"ext-mount-map", "DR"},
-    {"enable-external-sharing", "DR"},
-    {"enable-external-masters", "DR"},
-    {"skip-mnt", "D"},
-    {"enable-fs", "DR"},
-    {"mntns-compat-mode", "R"},
-    {"allow-uprobes", "DR"},
-    {"lsm-mount-context", "R"},
+    {"log-pid", "R"},         {"libdir", "DR"},     {"stream", "DR"},        {"track-mem", "D"},
+    {"prev-images-dir", "D"}, {"auto-dedup", "DR"}, {"page-server", "D"},    {"ps-socket", "D"},
+    {"lazy-pages", "DR"},     {"tls", "D"},         {"allow-uprobes", "DR"}, {"lsm-mount-context", "R"},
     {"unprivileged", "DR"},
 };
 

@@ -96,6 +96,8 @@ class RestoreContext {
   virtual void fill_shared_memory(uint64_t shmid, int fd) = 0;
   /// Whether some task of the tree holds this file as a descriptor.
   virtual bool has_holder(uint32_t file_id) const = 0;
+  /// The /proc of the tree where "/proc" leads to the engine's own meanwhile; else -1.
+  virtual int tree_proc() const { return -1; }
   /// As in DumpContext; the lock ends when the tree runs.
   virtual ConnectionLock* connection_lock() { return nullptr; }
   /// Whether somebody stays who can carry on between a terminal of the tree and the caller's.

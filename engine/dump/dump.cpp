@@ -285,7 +285,10 @@ class Dump {
       InNamespace there(ipc, "ipc");
       dump_ipc_namespace(images_, ids.ipc_ns_id());
     }
-    if (namespaces_.own(CLONE_NEWNS)) dump_mount_namespace(images_, ids.mnt_ns_id(), live_.front().frozen->handle());
+    if (namespaces_.own(CLONE_NEWNS)) {
+      MountPolicy policy{options_.files.external, options_.mounts.skip, options_.mounts.enable_fs};
+      dump_mount_namespace(images_, ids.mnt_ns_id(), live_.front().frozen->handle(), policy);
+    }
     if (UniqueFd net = own_namespace(CLONE_NEWNET)) {
       std::string key = external_namespace_key(options_.files.external, net, "net");
       InNamespace there(net, "net");

@@ -20,9 +20,12 @@ namespace {
 const Logger log("files");
 constexpr uint32_t kOldGhostBit = 1u << 31;  // how images without remap_type mark a ghost
 
-UniqueFd open_path(const std::string& path, int flags) {
+UniqueFd open_path(const std::string& path, int flags, int tree_proc) {
   if (path.empty() || path[0] != '/') throw Error(Failure::image, "file " + path, "its path is not absolute");
-  UniqueFd fd = close_on_exec(::open(path.c_str(), flags));
+  constexpr std::string_view kProc = "/proc/";
+  bool below_proc = tree_proc >= 0 && (path + "/").starts_with(kProc);
+  std::string there = path.size() > kProc.size() ? path.substr(kProc.size()) : ".";
+  UniqueFd fd = close_on_exec(below_proc ? ::openat(tree_proc, there.c_str(), flags) : ::open(path.c_str(), flags));
   if (!fd)
     throw_errno(Failure::environment, path, format("cannot be opened with flags 0%o", flags), errno,
                 "bring the file back as it was at the dump");
@@ -99,7 +102,7 @@ UniqueFd NamedFiles::open(const pb::reg_file_entry& reg, int flags, RestoreConte
                 "give it with --inherit-fd 'fd[N]:" + reg.name() + "'");
   if (const Remap* remap = remap_of(reg.id(), ctx)) return open_remapped(reg, *remap, flags, ctx);
   const std::string* beneath = beneath_of(reg.id(), ctx);
-  UniqueFd fd = beneath ? open_beneath(*beneath, reg.name(), flags) : open_path(reg.name(), flags);
+  UniqueFd fd = beneath ? open_beneath(*beneath, reg.name(), flags) : open_path(reg.name(), flags, ctx.tree_proc());
   validate_file(fd.get(), reg, ctx.options());
   return fd;
 }

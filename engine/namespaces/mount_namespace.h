@@ -1,22 +1,33 @@
-// Mount namespaces (mount_namespaces(7)) that began as a copy of the dumper's, as unshare(1) -m makes them: what was
-// mounted and unmounted there since.
+// Mount namespaces (mount_namespaces(7)) of two kinds: a copy of the dumper's, as unshare(1) -m makes it, of which is
+// kept what was mounted and unmounted there since; and one with a root directory of its own, as containers have it, of
+// which all is kept.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/images/image_dir.h"
+#include "mountns/mount_calls.h"
 
 namespace nsr {
 
-/// Writes mountpoints-<id>, nsr-mnt-<id> and the contents of the tree's own tmpfs mounts (by tar(1), only run where
-/// there is one). Kept as own: proc at /proc, sysfs, mqueue, tmpfs, devpts, cgroup2, and bind mounts of what the dumper
-/// has mounted. Throws Error(unsupported) naming a mount of another kind, and for a root directory that is another one.
-/// Of a chrooted root task nothing is written, as the kernel does not show what is mounted outside.
-void dump_mount_namespace(ImageDir& images, uint64_t id, HostPid root_task);
+/// What the user says of mounts.
+struct MountPolicy {
+  std::vector<std::string> external;   ///< --external, of which mnt[MOUNTPOINT]:KEY counts here
+  std::vector<std::string> skip;       ///< --skip-mnt: left out, with all that is mounted below
+  std::vector<std::string> enable_fs;  ///< --enable-fs: types that are mounted anew without their contents; "all"
+};
 
-/// Makes the calling process's (fresh) copy of the restorer's mounts as the images say. own_pidns: all but the tree's
-/// /proc, which only its own pid namespace can mount; returns whether that is wanted.
-bool fill_mount_namespace(const ImageDir& images, uint64_t id, bool own_pidns);
+/// Writes mountpoints-<id>, nsr-mnt-<id> and the contents of the tree's own tmpfs mounts (by tar(1), only run where
+/// there is one). Throws Error(unsupported) naming a mount that cannot be kept.
+void dump_mount_namespace(ImageDir& images, uint64_t id, HostPid root_task, const MountPolicy& policy);
+
+/// Whether the namespace has a root directory of its own, according to the images.
+bool has_own_root(const ImageDir& images, uint64_t id);
+
+/// Makes the calling process's (fresh) copy of the restorer's mounts as the images say. root_task: makes each proc.
+void fill_mount_namespace(const ImageDir& images, uint64_t id, const Caller& root_task);
 
 }  // namespace nsr

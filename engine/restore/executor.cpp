@@ -1,7 +1,6 @@
 #include "engine/restore/executor.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -9,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -29,9 +27,6 @@ namespace nsr {
 namespace {
 
 const Logger log("restore");
-constexpr long kPtraceOSuspendSeccomp = 1 << 21;
-constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
-constexpr uint64_t kAllButTrap = ~(1ull << (SIGTRAP - 1));
 constexpr int kStopped = 3;
 
 }  // namespace
@@ -68,34 +63,12 @@ Executor::Place Executor::place_of(const arch::Registers& regs) const {
                      static_cast<unsigned long long>(arch::ip(regs).value), static_cast<unsigned long long>(sp)));
 }
 
-void Executor::create(bool sibling, bool root_is_init, const std::function<void(HostPid)>& born) {
+void Executor::create(BornRoot& root) {
   for (size_t n = 0; n < programs_.size(); n++) index(n);
-  Arena& arena = area_.arena();
-  RemoteAddr gate = arena.alloc(8);
-  RemoteAddr prelude = root_prelude(area_, gate, programs_[0].build.at, !sibling);
-  uint64_t flags = (sibling ? CLONE_PARENT : 0) | (root_is_init ? CLONE_NEWPID : 0);
-  RemoteAddr args =
-      clone_arguments(arena, prelude, plan_.nodes[0].pid, flags, sibling ? 0 : SIGCHLD, RemoteAddr(0), false);
-  // tasks start deaf: a signal that came now would run a handler that is not there yet
-  uint64_t old = 0;
-  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kAllButTrap, &old, 8);
-  long pid = arch::clone_into_stub(arena.local(args), kCloneArgsSize, area_.stub());
-  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, nullptr, 8);
-  int want = plan_.nodes[0].pid.value;
-  if (pid == -EEXIST)
-    throw Error(Failure::environment, format("pid %d", want), "this id is taken on this host",
-                "use ns-restore, which gives the tree a pid namespace of its own");
-  if (pid < 0)
-    throw_errno(Failure::environment, format("pid %d", want), "creating the root task failed", static_cast<int>(-pid));
-  HostPid root(static_cast<int32_t>(pid));
-  alive_.insert(root);
-  Tracee tracee(root);
-  int err = tracee.seize(kOptions | kPtraceOSuspendSeccomp);
-  if (err) err = tracee.seize(kOptions);
-  if (err) throw_errno(Failure::environment, format("pid %d", want), "tracing the root task failed", err);
-  born(root);
-  std::atomic_ref<int32_t>(*arena.local<int32_t>(gate)).store(1);
-  ::syscall(SYS_futex, arena.local(gate), FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  root.take_table();
+  HostPid pid = root.hand_over();
+  alive_.insert(pid);
+  start(pid, programs_[0].build);
   size_t branches = 0;
   for (const NodePrograms& p : programs_) branches += p.branches.size();
   wait_all(plan_.nodes.size() + branches);

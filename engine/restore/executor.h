@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 
-#include <functional>
 #include <map>
 #include <set>
 #include <vector>
 
 #include "engine/base/unique_fd.h"
+#include "engine/restore/born_root.h"
 #include "engine/restore/made_node.h"
 #include "engine/restore/programs.h"
 #include "engine/trace/tracee.h"
@@ -22,10 +22,8 @@ class Executor {
   /// Kills everything that was made and not released.
   ~Executor();
 
-  /// Makes all processes with memory and directories. sibling: the root becomes a child of the engine's parent.
-  /// root_is_init: the root makes a pid namespace, in which the ids of the images then are.
-  /// born: called with the root before it does anything (what it joins then, all its descendants are born in).
-  void create(bool sibling, bool root_is_init, const std::function<void(HostPid)>& born);
+  /// Makes all processes with memory and directories, beginning with what the root does.
+  void create(BornRoot& root);
   /// Pages that are put into tasks from outside.
   void fill();
   /// Groups, zombies; helpers go.

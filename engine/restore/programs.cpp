@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -46,9 +45,8 @@ StoredProgram stored(TaskProgram source, Arena& arena) {
 class Builder {
  public:
   Builder(const ImageSet& set, const TreePlan& plan, RestoreFiles& files, const std::vector<int>& pages_fd,
-          const CowSharing& cow, const SelfSettings& self, SharedArea& area, bool mounts_proc)
-      : mounts_proc_(mounts_proc),
-        set_(set),
+          const CowSharing& cow, const SelfSettings& self, SharedArea& area)
+      : set_(set),
         plan_(plan),
         files_(files),
         pages_fd_(pages_fd),
@@ -120,7 +118,6 @@ class Builder {
     bool before_children = for_children != base;
     for (size_t c : node.made()) build(c, for_children);
     TaskProgram p;
-    if (n == 0 && mounts_proc_) mount_proc(p.calls);
     if (before_children) build_first_memory(n, p);
     for (size_t c : node.early) make(c, p.calls);
     if (node.setsid) {
@@ -178,13 +175,6 @@ class Builder {
   /// Being attached to may wake it once for nothing.
   static void wait_for(RemoteAddr word, Program& p) {
     for (int k = 0; k < 3; k++) p.allow(SYS_futex, word, FUTEX_WAIT, 0, 0, 0, 0);
-  }
-
-  /// Only a member of the new pid namespace can make the /proc that shows it.
-  void mount_proc(Program& p) {
-    RemoteAddr type = arena_.put_string("proc");
-    p.call(SYS_mount, type, arena_.put_string("/proc"), type, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
-    p.note("mount /proc of the new pid namespace");
   }
 
   void make(size_t c, Program& p) {
@@ -394,7 +384,6 @@ class Builder {
     for (const auto& kind : files_.kinds()) kind->emit_task(whole);
   }
 
-  const bool mounts_proc_;
   const ImageSet& set_;
   const TreePlan& plan_;
   RestoreFiles& files_;
@@ -439,8 +428,8 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
 
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::vector<int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area, bool mounts_proc) {
-  return Builder(set, plan, files, pages_fd, cow, self, area, mounts_proc).run();
+                                         const SelfSettings& self, SharedArea& area) {
+  return Builder(set, plan, files, pages_fd, cow, self, area).run();
 }
 
 }  // namespace nsr

@@ -43,10 +43,9 @@ struct NodePrograms {
 /// Bytes of arena that all programs need.
 size_t programs_size(const ImageSet& set, const TreePlan& plan);
 
-/// Builds all programs. pages_fd: the engine's descriptors of ImageSet::pages_files. mounts_proc: the root
-/// mounts a /proc of its pid namespace first.
+/// Builds all programs. pages_fd: the engine's descriptors of ImageSet::pages_files.
 std::vector<NodePrograms> build_programs(const ImageSet& set, const TreePlan& plan, RestoreFiles& files,
                                          const std::vector<int>& pages_fd, const CowSharing& cow,
-                                         const SelfSettings& self, SharedArea& area, bool mounts_proc);
+                                         const SelfSettings& self, SharedArea& area);
 
 }  // namespace nsr

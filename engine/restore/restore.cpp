@@ -20,6 +20,7 @@
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/base/pass_fd.h"
+#include "engine/descriptors/table.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/sysv_segments.h"
 #include "engine/namespaces/cgroups.h"
@@ -69,7 +70,12 @@ class Restore {
     }
     check_host();
     hook("pre-restore");
-    namespaces_->enter();
+    Waits::block_sigchld();
+    area_.emplace(*set_, programs_size(*set_, plan_));
+    namespaces_->prepare();
+    if (namespaces_->root_comes_first()) bear_root();
+    namespaces_->enter(root_task_ ? &*root_task_ : nullptr);
+    files_->set_tree_proc(namespaces_->tree_proc());
     {
       PhaseTimer timer(log, "opening files");
       files_->open_all();
@@ -79,6 +85,7 @@ class Restore {
       open_proc();
     }
     create_tree(begin);
+    area_.reset();
     log.info("Restore finished successfully. Tasks resumed.");
     UniqueFd terminal = files_->take_relayed();
     files_.reset();  // or pipes and sockets that the tree closes would stay open here
@@ -168,30 +175,39 @@ class Restore {
     }
   }
 
+  /// It is born with the engine's limits and the clocks that are made for it.
+  void bear_root() {
+    raise_descriptor_limit();
+    carry_clocks();
+    BornRoot::Birth birth;
+    birth.pid = plan_.nodes[0].pid;
+    birth.sibling = options_.sibling || options_.launcher_fd >= 0;
+    birth.namespaces = namespaces_->birth_flags();
+    birth.shares_table = namespaces_->root_comes_first();
+    root_task_.emplace(*area_, birth);
+    if (new_clocks_) keep_own_clocks();
+  }
+
   void create_tree(Clock::time_point start) {
     auto begin = Clock::now();
-    Waits::block_sigchld();
-    SharedArea area(*set_, programs_size(*set_, plan_));
     std::vector<NodePrograms> programs;
     {
       PhaseTimer timer(log, "building programs");
       CowSharing cow(*set_, pages_fd_);
       cow_pages_ = cow.counts();
-      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, area, namespaces_->mounts_proc());
+      programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, *area_);
       files_->end_parking();
     }
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();
-    carry_clocks();
-    Executor executor(*set_, plan_, programs, area);
+    if (!root_task_) bear_root();
+    Executor executor(*set_, plan_, programs, *area_);
+    namespaces_->finish(*root_task_);
+    namespaces_->leave();
+    if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root_task_->pid(), false);
     {
       PhaseTimer timer(log, "processes and memory");
-      bool sibling = options_.sibling || options_.launcher_fd >= 0;
-      executor.create(sibling, namespaces_->root_is_init(), [&](HostPid root) {
-        namespaces_->leave();
-        if (new_clocks_) keep_own_clocks();
-        if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root, false);
-      });
+      executor.create(*root_task_);
     }
     {
       PhaseTimer timer(log, "pages");
@@ -218,7 +234,7 @@ class Restore {
     write_pidfile();
     try {
       PhaseTimer timer(log, "release");
-      LastSteps(*set_, plan_, area, executor.nodes()).run();
+      LastSteps(*set_, plan_, *area_, executor.nodes()).run();
       report(start);
       ask_launcher();
       told_hook("pre-resume");
@@ -343,6 +359,8 @@ class Restore {
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::unique_ptr<ImageSet> set_;
   TreePlan plan_;
+  std::optional<SharedArea> area_;
+  std::optional<BornRoot> root_task_;
   std::optional<TreeNamespaces> namespaces_;
   std::optional<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;

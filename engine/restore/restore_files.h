@@ -38,6 +38,7 @@ class RestoreFiles final : public RestoreContext {
   /// The tree runs and the network is open again.
   void after_release();
   void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
+  void set_tree_proc(int fd) { tree_proc_ = fd; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
@@ -53,6 +54,7 @@ class RestoreFiles final : public RestoreContext {
   void relay(UniqueFd master) override { relayed_ = std::move(master); }
   /// The master of a terminal that is to be relayed; empty when there is none.
   UniqueFd take_relayed() { return std::move(relayed_); }
+  int tree_proc() const override { return tree_proc_; }
 
  private:
   /// Where a parked file is.
@@ -77,6 +79,7 @@ class RestoreFiles final : public RestoreContext {
   int limit_ = 0;
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
+  int tree_proc_ = -1;
   ConnectionLock* lock_ = nullptr;
   UniqueFd relayed_;
 };

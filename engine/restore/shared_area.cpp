@@ -62,15 +62,14 @@ SharedArea::SharedArea(const ImageSet& set, size_t n) : size_((n + 2 * kPage) & 
 
 SharedArea::~SharedArea() { ::munmap(stub_page(), size_); }
 
-RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child) {
-  Arena& arena = area.arena();
+Program root_prelude(SharedArea& area, RemoteAddr gate, bool our_child) {
   Program p;
   // Untraced, it does not die with the engine by itself. Where the engine is not the parent, patience ends.
   if (our_child) p.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   struct {
     int64_t sec, nsec;
   } patience{30, 0};
-  RemoteAddr limit = arena.put(patience);
+  RemoteAddr limit = area.arena().put(patience);
   // The C library's rseq area and robust list lie in memory that goes away: the kernel must forget them first.
   auto* rseq = static_cast<char*>(__builtin_thread_pointer()) + nsr_rseq_offset;
   p.allow(SYS_rseq, rseq, 32, 1, kRseqSignature);
@@ -89,8 +88,7 @@ RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool
   p.call(SYS_munmap, kPage, area_start - kPage);
   p.call(SYS_munmap, area_end, vdso_start - area_end);
   if (vdso_end < kTaskSize) p.call(SYS_munmap, vdso_end, kTaskSize - vdso_end);
-  arena.alloc(sizeof(Record), 64);
-  return p.store_then(arena, next);
+  return p;
 }
 
 }  // namespace nsr

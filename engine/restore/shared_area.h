@@ -30,6 +30,6 @@ class SharedArea {
 
 /// What the root runs first: it waits until it is traced, then drops the engine's memory. It dies with an engine that
 /// does not come to that. our_child: the engine is its parent.
-RemoteAddr root_prelude(SharedArea& area, RemoteAddr gate, RemoteAddr next, bool our_child);
+Program root_prelude(SharedArea& area, RemoteAddr gate, bool our_child);
 
 }  // namespace nsr

@@ -2,11 +2,16 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <exception>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/images/namespace_kinds.h"
 #include "engine/namespaces/ipc_namespace.h"
@@ -35,6 +40,13 @@ std::map<std::string, OuterVeth> outer_veths(const std::vector<std::string>& ext
   return out;
 }
 
+/// What the root task does for the engine, which shares its descriptor table.
+Caller caller_of(BornRoot* root) {
+  if (!root) return self_caller();
+  return {[root](long nr, const std::array<uint64_t, 5>& a) { return root->call(nr, a[0], a[1], a[2], a[3], a[4]); },
+          [root](const std::string& text) { return root->arena().put_string(text).value; }};
+}
+
 }  // namespace
 
 TreeNamespaces::TreeNamespaces(const ImageDir& images, const ImageSet& set, const RestoreOptions& options)
@@ -55,7 +67,7 @@ TreeNamespaces::TreeNamespaces(const ImageDir& images, const ImageSet& set, cons
     throw Error(Failure::unsupported, set.tasks[0].object(),
                 "the images hold its pid namespace without the init of it");
   find_given();
-  mounts_proc_ = root_is_init_ && (flags_ & CLONE_NEWNS || options.root_is_init);
+  proc_last_ = root_is_init_ && !(flags_ & CLONE_NEWNS) && options.root_is_init;
 }
 
 /// Namespaces that are there already: named by the user, or given by who started us.
@@ -83,43 +95,93 @@ void TreeNamespaces::find_given() {
   give(*namespace_kind(CLONE_NEWNET), UniqueFd(::fcntl(fd->second, F_DUPFD_CLOEXEC, 3)));
 }
 
-void TreeNamespaces::enter() {
-  if (!flags_ && given_.empty()) return;
+void TreeNamespaces::prepare() {
   uint32_t all = flags_;
   for (const auto& [kind, fd] : given_) all |= kind->clone_flag;
   for (const NamespaceKind& kind : kNamespaceKinds)
     if (all & kind.clone_flag & ~CLONE_NEWNS) home_.push_back(open_namespace("self", kind.name));
-  if (flags_ & CLONE_NEWNS) mounts_home_.emplace();
+  if (flags_ & CLONE_NEWNS) {
+    own_proc_ = clone_mount(AT_FDCWD, "/proc", true);
+    set_propagation_of(own_proc_.get(), MS_PRIVATE, "/proc");
+    if (!options_.root.empty() || has_own_root(images_, ids_.mnt_ns_id()))
+      own_root_.emplace(images_, ids_.mnt_ns_id(), OwnRoot::Places{options_.root, options_.files.external});
+  }
+  for (const auto& [kind, fd] : given_)
+    if (::setns(fd.get(), static_cast<int>(kind->clone_flag)))
+      throw_errno(Failure::environment, std::string(kind->name) + " namespace given for the tree",
+                  "it cannot be entered", errno);
+}
+
+void TreeNamespaces::enter(BornRoot* root) {
+  if (!flags_) return;
   std::optional<RouteSocket> home_route;
   UniqueFd home_net;
   if (flags_ & CLONE_NEWNET) {
     home_route.emplace();
     home_net = open_namespace("self", "net");
   }
-  for (const auto& [kind, fd] : given_)
-    if (::setns(fd.get(), static_cast<int>(kind->clone_flag)))
-      throw_errno(Failure::environment, std::string(kind->name) + " namespace given for the tree",
-                  "it cannot be entered", errno);
-  if (::unshare(static_cast<int>(flags_)))
-    throw_errno(Failure::environment, "namespaces of the tree", "they cannot be made", errno,
-                errno == EPERM ? "run as root" : "see /proc/sys/user/max_*_namespaces");
+  if (root) {
+    follow(*root);
+  } else {
+    if (flags_ & CLONE_NEWNS) mounts_home_.emplace();
+    if (::unshare(static_cast<int>(flags_)))
+      throw_errno(Failure::environment, "namespaces of the tree", "they cannot be made", errno,
+                  errno == EPERM ? "run as root" : "see /proc/sys/user/max_*_namespaces");
+  }
   NetFill net{{outer_veths(options_.files.external), home_route ? &*home_route : nullptr, home_net.get()},
               options_.weak_sysctls};
-  fill(net);
+  fill(net, root);
 }
 
-void TreeNamespaces::fill(const NetFill& net) {
-  if (flags_ & CLONE_NEWNS) {
-    set_propagation(Propagation::slave);
-    mounts_proc_ = fill_mount_namespace(images_, ids_.mnt_ns_id(), root_is_init_);
-  }
+/// The mounts come last: with them goes the /proc that leads to the others.
+void TreeNamespaces::follow(const BornRoot& root) {
+  const std::string pid = std::to_string(root.pid().value);
+  for (const NamespaceKind& kind : kNamespaceKinds)
+    if (flags_ & kind.clone_flag & ~CLONE_NEWNS)
+      if (UniqueFd fd = open_namespace(pid, kind.name); ::setns(fd.get(), static_cast<int>(kind.clone_flag)))
+        throw_errno(Failure::environment, std::string(kind.name) + " namespace of the tree", "it cannot be entered",
+                    errno);
+  if (flags_ & CLONE_NEWNS) mounts_home_.emplace(open_namespace(pid, "mnt"));
+}
+
+void TreeNamespaces::fill(const NetFill& net, BornRoot* root) {
   if (flags_ & CLONE_NEWUTS) fill_uts_namespace(images_, ids_.uts_ns_id());
   if (flags_ & CLONE_NEWIPC) fill_ipc_namespace(images_, ids_.ipc_ns_id());
   if (flags_ & CLONE_NEWNET && !options_.empty_netns) fill_net_namespace(images_, ids_.net_ns_id(), net);
+  if (flags_ & CLONE_NEWNS) fill_mounts(root);
   log.info("namespaces of the tree are made (clone flags %x)", flags_);
 }
 
+void TreeNamespaces::fill_mounts(BornRoot* root) {
+  if (own_root_) {
+    own_root_->build(caller_of(root));
+  } else {
+    set_propagation(Propagation::slave);
+    fill_mount_namespace(images_, ids_.mnt_ns_id(), caller_of(root));
+  }
+  cover_proc();
+}
+
+/// The engine goes on needing a /proc that shows it.
+void TreeNamespaces::cover_proc() {
+  if (read_link("/proc/self") == format("%d", ::getpid())) return;
+  tree_proc_ = UniqueFd(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!tree_proc_)
+    throw_errno(Failure::environment, "/proc of the tree", "it cannot be opened", errno,
+                "make the directory in its root directory");
+  attach_mount(own_proc_.get(), tree_proc_.get(), "", "/proc of the engine");
+}
+
+void TreeNamespaces::finish(BornRoot& root) {
+  if (!proc_last_) return;
+  RemoteAddr type = root.arena().put_string("proc");
+  long r = root.call(SYS_mount, type, root.arena().put_string("/proc"), type, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+  if (r) throw_errno(Failure::environment, "/proc of the tree", "it cannot be mounted", static_cast<int>(-r));
+}
+
 void TreeNamespaces::leave() noexcept {
+  if (tree_proc_ && ::umount2("/proc", MNT_DETACH)) log.error("/proc of the engine stays mounted in the tree: %m");
+  tree_proc_.reset();
   mounts_home_.reset();
   // Cannot fail: the descriptors were opened by this process and the privilege was there a moment ago.
   for (const UniqueFd& fd : home_)

@@ -10,6 +10,8 @@ Flavours
   own     the victim is pid 1 of pid, mount, IPC, UTS and network namespaces of its own: dump, then ns-engine restore -d
   ownns   the same, restored by ns-restore -d
   ownleave, ownnone  such a victim in the flavours leave and none
+  root    as own, and with a root directory of its own (tools/new_root.h), named with --root at the restore
+  rootns, rootleave, rootnone  the same, without --root, as above
   peer    as host, but the restore sees only what the peer writes too: the files that are ours alone are removed, and what the
           victim does not look at from inside may differ
   stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
@@ -73,7 +75,8 @@ class Directives:
                     self.terminal = True
 
 
-OWN = "pmiun"
+# By the beginning of a flavour: the namespaces of its own that the victim is pid 1 of, as tools/own_namespaces.c takes them
+KINDS = {"own": "pmiun", "root": "pmiunr"}
 
 
 def run(runner, flavour, rounds):
@@ -120,7 +123,7 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
     parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "peer", "stopped", "refused",
-                                            "own", "ownns", "ownleave", "ownnone"))
+                                            *(k + f for k in KINDS for f in ("", "ns", "leave", "none"))))
     args = parser.parse_args()
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
     if args.rounds:
@@ -128,9 +131,11 @@ def main():
     directory = tempfile.mkdtemp(prefix=f"live.{args.name}.")
     os.chmod(directory, 0o777)
     log = Log(args.verbose)
-    own = args.flavour.startswith("own")
-    flavour = {"": "host"}.get(args.flavour[3:], args.flavour[3:]) if own else args.flavour
-    runner = Runner(args.build, args.name, directory, directives, log, OWN if own else "")
+    own = next((k for k in KINDS if args.flavour.startswith(k)), "")
+    flavour = args.flavour[len(own):] or "host"
+    if own == "root" and flavour == "host":
+        directives.restore += ["--root", os.path.join(directory, "root")]
+    runner = Runner(args.build, args.name, directory, directives, log, KINDS.get(own, ""))
     status = 1
     try:
         run(runner, flavour, directives.rounds)

@@ -1,5 +1,6 @@
-// own_namespaces KINDS PROGRAM ...: starts a program as pid 1, and leader of a session, of fresh namespaces, with a
-// /proc of its own, and prints its pid. It is a child of our caller. KINDS: letters of p(id) m(ount) i(pc) u(ts) n(et).
+// own_namespaces KINDS PROGRAM DIRECTORY ...: starts a program as pid 1, and leader of a session, of fresh namespaces,
+// with a /proc of its own, and prints its pid. It is a child of our caller. KINDS: letters of p(id) m(ount) i(pc) u(ts)
+// n(et), and r: with DIRECTORY/root as its root directory (new_root.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -16,13 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MUST(condition)                                         \
-  do {                                                          \
-    if (!(condition)) {                                         \
-      fprintf(stderr, "%s: %s\n", #condition, strerror(errno)); \
-      _exit(99);                                                \
-    }                                                           \
-  } while (0)
+#include "new_root.h"
 
 static void raise_loopback(void) {
   struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -39,6 +34,7 @@ int main(int argc, char** argv) {
              : *k == 'm' ? CLONE_NEWNS
              : *k == 'i' ? CLONE_NEWIPC
              : *k == 'u' ? CLONE_NEWUTS
+             : *k == 'r' ? 0
                          : CLONE_NEWNET;
   int out[2];
   MUST(pipe(out) == 0);
@@ -53,7 +49,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   close(out[0]);
-  if (flags & CLONE_NEWNS) {
+  if (strchr(argv[1], 'r')) {
+    enter_new_root(argv[3], argv[2]);
+  } else if (flags & CLONE_NEWNS) {
     MUST(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0);
     if (flags & CLONE_NEWPID) MUST(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0);
   }

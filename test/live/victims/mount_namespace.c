@@ -1,4 +1,4 @@
-// flavours: own ownns ownleave
+// flavours: own ownns ownleave root rootns
 // A tree in a mount namespace of its own keeps what it mounted and unmounted there: a tmpfs with files, one of them
 // open, a read-only bind mount, an mqueue file system; and /proc is that of its pid namespace.
 #include <sys/mount.h>
