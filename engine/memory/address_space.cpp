@@ -51,7 +51,8 @@ void AddressSpace::add_vma(const pb::vma_entry& v, const pb::nsr_vma_entry* ext,
   vma.loading_prot = v.prot() | (is_private(v) && (filled || accounted) ? PROT_WRITE : 0);
   // only what was written once has memory that can keep it apart
   bool written = (vma.loading_prot & PROT_WRITE) || (v.flags() & MAP_NORESERVE);
-  vma.apart = !vmas_.empty() && written && mergeable(vmas_.back(), vma);
+  bool guarded = !vmas_.empty() && vma.has(VmFlag::gu) && vmas_.back().has(VmFlag::gu);
+  vma.apart = !vmas_.empty() && (written || guarded) && mergeable(vmas_.back(), vma);
   vma.flagged = vma.apart && !vmas_.back().flagged;
   // mprotect(2) takes the accounting back from memory that was never touched (6.7)
   vma.touched = !filled && !has_file(v) && accounted && !(v.prot() & PROT_WRITE);
@@ -63,8 +64,10 @@ bool AddressSpace::is_ring(const Vma& v) { return v.ext && v.ext->placed_by_kern
 bool AddressSpace::mergeable(const Vma& a, const Vma& b) const {
   const pb::vma_entry &x = *a.entry, &y = *b.entry;
   constexpr uint32_t kNames = kVmaStack | kVmaHeap;
+  // what once had a guard is joined with what had none
+  bool differ = (a.flags ^ b.flags) & ~static_cast<uint64_t>(VmFlag::gu);
   if (x.end() != y.start() || !is_private(x) || is_hugetlb(x) || x.prot() != y.prot() || x.flags() != y.flags() ||
-      x.madv() != y.madv() || (x.status() & ~kNames) != (y.status() & ~kNames) || a.flags != b.flags)
+      x.madv() != y.madv() || (x.status() & ~kNames) != (y.status() & ~kNames) || differ)
     return false;
   if (has_file(x) && (x.shmid() != y.shmid() || x.pgoff() + length_of(x) != y.pgoff())) return false;
   if (a.ext && b.ext && (a.ext->name() != b.ext->name() || a.ext->pkey() != b.ext->pkey())) return false;

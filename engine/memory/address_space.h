@@ -96,6 +96,7 @@ class AddressSpace {
   void emit_pkeys(Program& p) const;
   void emit_aio_rings(NsPid task, int readable_fd, TaskProgram& out, Arena& arena) const;
   void emit_marks(const Vma& v, Program& p, Arena& arena) const;
+  void emit_guards(Program& p) const;
   void emit_locks(Program& p) const;
 
   const pb::mm_entry& mm_;

@@ -1,6 +1,6 @@
 #include <fcntl.h>
-#include <sys/shm.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -15,7 +15,8 @@ namespace nsr {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr int kMadvPopulateWrite = 23;  // 5.14
+constexpr int kMadvGuardInstall = 102, kMadvGuardRemove = 103;  // 6.13
+constexpr int kMadvPopulateWrite = 23;                          // 5.14
 
 std::string range_text(const char* verb, const pb::vma_entry& v) {
   return format("%s %llx-%llx", verb, static_cast<unsigned long long>(v.start()),
@@ -50,6 +51,12 @@ void emit_touch(uint64_t page, uint32_t prot, Program& p) {
   p.allow(SYS_madvise, page, kPage, kMadvPopulateWrite);
   p.call(SYS_madvise, page, kPage, MADV_DONTNEED);
   p.call(SYS_mprotect, page, kPage, prot);
+}
+
+/// The same for memory that was never writable, but had a guard.
+void emit_guard_touch(uint64_t page, Program& p) {
+  p.allow(SYS_madvise, page, kPage, kMadvGuardInstall);
+  p.allow(SYS_madvise, page, kPage, kMadvGuardRemove);
 }
 
 PageRanges vdso_of(const pb::mm_entry& mm) {
@@ -146,6 +153,11 @@ void AddressSpace::emit_apart(const Vma& v, Program& p) const {
   if (v.flagged) p.call(SYS_madvise, e.start(), length_of(e), MADV_DONTDUMP);
   p.call(SYS_mprotect, e.start(), length_of(e), v.loading_prot);
   const Vma& before = *(&v - 1);
+  if (!(v.loading_prot & PROT_WRITE) && v.has(procfs::VmFlag::gu)) {
+    emit_guard_touch(e.start(), p);
+    emit_guard_touch(e.start() - kPage, p);
+    return;
+  }
   emit_touch(e.start(), v.loading_prot, p);
   if (!before.inherited) emit_touch(e.start() - kPage, before.loading_prot, p);
 }

@@ -17,8 +17,9 @@ using procfs::VmFlag;
 
 constexpr int kPrSetMm = 35, kPrSetMmMap = 14;
 constexpr int kPrSetVma = 0x53564d41, kPrSetVmaAnonName = 0;
-constexpr int kMadvGuardInstall = 102;  // 6.13
-constexpr long kSysMseal = 462;         // 6.10
+constexpr uint64_t kPage = 4096;
+constexpr int kMadvGuardInstall = 102, kMadvGuardRemove = 103;  // 6.13
+constexpr long kSysMseal = 462;                                 // 6.10
 constexpr unsigned kPkeys = 15;
 
 std::string range_text(const char* verb, const pb::vma_entry& v) {
@@ -76,6 +77,23 @@ void AddressSpace::emit_marks(const Vma& v, Program& p, Arena& arena) const {
   p.note(range_text("protect", e));
 }
 
+/// A mapping remembers that it had a guard once (6.18); installing one takes the page away that is there.
+void AddressSpace::emit_guards(Program& p) const {
+  PageRanges guards;
+  for (const auto& g : ext_.guards()) {
+    p.call(SYS_madvise, g.start(), g.end() - g.start(), kMadvGuardInstall);
+    p.note("install a guard region");
+    add_range(guards, {g.start(), g.end()});
+  }
+  for (const Vma& v : vmas_) {
+    if (!v.has(VmFlag::gu) || !intersect(guards, {v.range()}).empty()) continue;
+    PageRanges absent = subtract({v.range()}, pages_);
+    if (absent.empty()) continue;
+    p.allow(SYS_madvise, absent[0].start, kPage, kMadvGuardInstall);
+    p.allow(SYS_madvise, absent[0].start, kPage, kMadvGuardRemove);
+  }
+}
+
 void AddressSpace::emit_locks(Program& p) const {
   for (const Vma& v : vmas_)
     // what cannot be populated (PROT_NONE) is locked all the same, but reported
@@ -93,10 +111,7 @@ void AddressSpace::emit_settle(NsPid task, int readable_fd, TaskProgram& out, Ar
   emit_aio_rings(task, readable_fd, out, arena);
   for (const Vma& v : vmas_)
     if (!(v.entry->status() & kVmaAioRing)) emit_marks(v, p, arena);
-  for (const auto& g : ext_.guards()) {
-    p.call(SYS_madvise, g.start(), g.end() - g.start(), kMadvGuardInstall);
-    p.note("install a guard region");
-  }
+  emit_guards(p);
   emit_locks(p);
   for (const Vma& v : vmas_)
     if (v.has(VmFlag::sl)) {

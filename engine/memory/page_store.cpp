@@ -214,12 +214,13 @@ uint32_t PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskR
 
 uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,
                     std::vector<PageStore::TaskRange>& out) {
-  std::vector<PageRange> within;
+  std::vector<PageRange> within, all;  // guards may also be in mappings of files (6.15)
   uint64_t first = 0, last = 0, mapped = 0;
   for (const pb::vma_entry& v : mm.vmas()) {
     if (v.status() & kVmaVsyscall) continue;
     if (!last) first = v.start();
     last = v.end();
+    all.push_back(range_of(v));
     if (!has_own_pages(v)) continue;
     within.push_back({v.start(), v.end()});
     mapped += (v.end() - v.start()) / kPage;
@@ -242,7 +243,7 @@ uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,
     e.set_end(r.end);
   };
   for (const PageRange& r : intersect(scanned.huge, within)) put(r, *ext.add_huge());
-  for (const PageRange& r : intersect(scanned.guards, within)) put(r, *ext.add_guards());
+  for (const PageRange& r : intersect(scanned.guards, all)) put(r, *ext.add_guards());
   return mapped;
 }
 

@@ -240,6 +240,7 @@ def from_taskstate(text):
         rest = re.sub(r"blocked=([0-9a-f]+)", lambda m: f"blocked={int(m[1], 16) & ~GO_BIT:016x}", rest)
         if section == "map":
             rest = re.sub(r"socket:\[\d+\]", "socket:[*]", rest)
+            rest = re.sub(r" gu\]", "]", rest)  # had a guard once: not to be had where every page is in use
         key = f"taskstate {pid} {section}" + (" " + rest.split(" ")[0] if section in ("thread", "fd", "ns") else "")
         out[key] = out[key] + "\n" + rest if key in out else rest
     return out
