@@ -51,7 +51,7 @@ void AddressSpace::add_vma(const pb::vma_entry& v, const pb::nsr_vma_entry* ext,
   vma.loading_prot = v.prot() | (is_private(v) && (filled || accounted) ? PROT_WRITE : 0);
   // only what was written once has memory that can keep it apart
   bool written = (vma.loading_prot & PROT_WRITE) || (v.flags() & MAP_NORESERVE);
-  bool guarded = !vmas_.empty() && vma.has(VmFlag::gu) && vmas_.back().has(VmFlag::gu);
+  bool guarded = !vmas_.empty() && (vma.has(VmFlag::gu) || vmas_.back().has(VmFlag::gu));
   vma.apart = !vmas_.empty() && (written || guarded) && mergeable(vmas_.back(), vma);
   vma.flagged = vma.apart && !vmas_.back().flagged;
   // mprotect(2) takes the accounting back from memory that was never touched (6.7)

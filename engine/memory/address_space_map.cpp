@@ -153,7 +153,7 @@ void AddressSpace::emit_apart(const Vma& v, Program& p) const {
   if (v.flagged) p.call(SYS_madvise, e.start(), length_of(e), MADV_DONTDUMP);
   p.call(SYS_mprotect, e.start(), length_of(e), v.loading_prot);
   const Vma& before = *(&v - 1);
-  if (!(v.loading_prot & PROT_WRITE) && v.has(procfs::VmFlag::gu)) {
+  if (!(v.loading_prot & PROT_WRITE) && (v.has(procfs::VmFlag::gu) || before.has(procfs::VmFlag::gu))) {
     emit_guard_touch(e.start(), p);
     emit_guard_touch(e.start() - kPage, p);
     return;
