@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -53,6 +54,8 @@ class NamedFiles {
 
   std::string name_of(const OpenFile& file, uint32_t id, DumpContext& ctx);
   bool leads_to(const OpenFile& file, const std::string& path);
+  /// Another name of the file in the directory of this one.
+  std::optional<std::string> name_beside(const OpenFile& file, const std::string& path);
   void dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx);
   void dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx);
   void dump_content_marks(const OpenFile& file, int borrowed, pb::reg_file_entry& reg, DumpContext& ctx);

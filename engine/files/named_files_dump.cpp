@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -5,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
@@ -126,8 +128,20 @@ std::string NamedFiles::name_of(const OpenFile& file, uint32_t id, DumpContext& 
   if (taken && !deleted)
     throw Error(Failure::unsupported, file.describe(), "its path leads to another file now",
                 "use --external " + external_name(file));
+  if (file.fd < 0 && deleted && !ctx.options().link_remap)
+    if (auto other = name_beside(file, path)) return *other;
   dump_link(file, path, id, ctx);
   return path;
+}
+
+/// sem_open(3) makes its file under a passing name, so a semaphore's mapping never shows the name that it has.
+std::optional<std::string> NamedFiles::name_beside(const OpenFile& file, const std::string& path) {
+  const std::string directory = directory_of(path);
+  std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(paths_.from_engine(file.pid, directory).c_str()), ::closedir);
+  if (!entries) return std::nullopt;
+  while (const dirent* e = ::readdir(entries.get()))
+    if (e->d_ino == file.st.st_ino && leads_to(file, directory + e->d_name)) return directory + e->d_name;
+  return std::nullopt;
 }
 
 void NamedFiles::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx) {
