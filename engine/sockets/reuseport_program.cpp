@@ -209,7 +209,9 @@ class GroupReader {
     const UniqueFd walk = bpf(BPF_ITER_CREATE, create);
     uint64_t program = 0;
     const bool read = walk && read_exact(walk.get(), &program, sizeof program);
-    syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &element, sizeof element);
+    // The next walk must not meet this socket again.
+    element.value = 0;
+    if (syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &element, sizeof element) != 0) return {};
     return read ? std::optional(program != 0) : std::nullopt;
   }
 
