@@ -108,8 +108,9 @@ def run(runner, flavour, rounds):
             if flavour == "peer":
                 runner.leave_peers_images(n)
             runner.restore(n, in_namespace=flavour == "ns")
-        if flavour not in ("none", "peer"):
+        if flavour != "none":
             runner.wait_settled()
+        if flavour not in ("none", "peer"):
             runner.compare(before, runner.snapshot(), n)
     runner.go()
     runner.finish()
