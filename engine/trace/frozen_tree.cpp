@@ -28,11 +28,9 @@ constexpr long kOptions = PTRACE_O_TRACESYSGOOD | kPtraceOSuspendSeccomp;
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
 
 /// Threads that the kernel makes in a process for its io_uring: they run no code of it, and an interruption would end
-/// the requests that they work on.
+/// the requests that they work on. Their name is not theirs from the beginning, the flags are.
 bool is_worker(const procfs::ProcDir& dir, int tid) {
   constexpr uint32_t kIoWorker = 0x10, kUserWorker = 0x4000;  // PF_IO_WORKER, PF_USER_WORKER (6.4)
-  auto name = dir.try_read(format("task/%d/comm", tid));
-  if (!name || !name->starts_with("iou-")) return false;
   auto stat = dir.try_read(format("task/%d/stat", tid));
   return stat && (procfs::parse_stat(*stat).flags & (kIoWorker | kUserWorker));
 }
