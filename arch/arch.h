@@ -152,6 +152,8 @@ struct LocalDescriptorCalls {
 LocalDescriptorCalls local_descriptor_calls();
 std::array<uint32_t, 4> local_descriptor(uint32_t entry, uint64_t descriptor);
 inline constexpr size_t kLocalDescriptors = 8192 * 8;  ///< bytes of the largest table
+/// Register states that such an area says are in use (XSTATE_BV); 0 of an empty one.
+uint64_t states_in_use(std::string_view xsave);
 /// Size of the extended state area on this CPU.
 size_t xsave_size();
 /// Whether programs can use protection keys (pkeys(7)) here.

@@ -240,6 +240,8 @@ PermissionCall expansion_permission() {
   return {SYS_arch_prctl, {kArchReqXcompPerm, kTileData}};
 }
 
+uint64_t states_in_use(std::string_view xsave) { return load<uint64_t>(std::as_bytes(std::span(xsave)), kBvOffset); }
+
 size_t xsave_size() { return layout().total; }
 
 bool has_protection_keys() { return layout().xcr0 >> kPkru & 1; }

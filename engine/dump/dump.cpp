@@ -10,14 +10,13 @@
 #include <map>
 #include <set>
 
-#include "arch/cpu.h"
-#include "cpuinfo.pb.h"
 #include "engine/base/action_scripts.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
 #include "engine/descriptors/table.h"
+#include "engine/dump/cpu_facts.h"
 #include "engine/dump/dump_files.h"
 #include "engine/dump/frozen_cgroup.h"
 #include "engine/dump/live_task.h"
@@ -119,6 +118,7 @@ class Dump {
  private:
   void freeze() {
     PhaseTimer timer(log, "freezing");
+    cpu_.start();
     Waits::block_sigchld();
     auto begin = Clock::now();
     frozen_at_ = begin;
@@ -320,11 +320,7 @@ class Dump {
         images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
       if (t.leader_core) images_.create(Img::core, n).write(*t.leader_core);
     }
-    if (options_.cpu_cap.given) {
-      pb::cpuinfo_entry cpu;
-      arch::cpu_to_image(arch::host_cpuid(), cpu);
-      images_.create(Img::cpuinfo).write(cpu);
-    }
+    cpu_.write(images_, live_, options_.cpu_cap.given);
     images_.create(Img::seccomp).write(seccomp_.entry());
     if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);
     write_clocks();
@@ -421,6 +417,7 @@ class Dump {
   PageStore pages_;
   SysvSegments segments_;
   SmapsAhead smaps_;
+  CpuFacts cpu_;
   std::vector<std::unique_ptr<Kind>> kinds_;
   std::unique_ptr<CgroupFreezer> freezer_;
   std::optional<FrozenTree> tree_;

@@ -106,16 +106,19 @@ CgroupCollector::CgroupCollector(const CgroupOptions& options)
 
 uint32_t CgroupCollector::set_of(const procfs::ProcDir& task, HostPid tid) {
   if (ignored_) return 0;
-  Set set = procfs::parse_cgroup(task.read(format("task/%d/cgroup", tid.value)));
+  std::string text = task.read(format("task/%d/cgroup", tid.value));
+  if (last_set_ && text == last_text_) return last_set_;
+  Set set = procfs::parse_cgroup(text);
+  last_text_ = std::move(text);
   for (size_t i = sets_.size(); i-- > 0;)
-    if (sets_[i] == set) return static_cast<uint32_t>(i + 1);
+    if (sets_[i] == set) return last_set_ = static_cast<uint32_t>(i + 1);
   for (const auto& e : set)
     if (!usable(e.path))
       throw Error(Failure::unsupported, format("pid %d", tid.value),
                   "its " + object_of(e.controllers, e.path) + " lies outside of the engine's cgroup namespace",
                   "dump from the namespace above, or use --manage-cgroups=ignore");
   sets_.push_back(std::move(set));
-  return static_cast<uint32_t>(sets_.size());
+  return last_set_ = static_cast<uint32_t>(sets_.size());
 }
 
 void CgroupCollector::note_frozen(int dir) {

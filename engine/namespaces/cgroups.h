@@ -55,6 +55,8 @@ class CgroupCollector {
   CgroupSelection selection_;
   std::vector<Set> sets_;  ///< [0] is the engine's own
   std::optional<std::pair<dev_t, ino_t>> frozen_;
+  std::string last_text_;  ///< of the thread before: mostly that of the next, too
+  uint32_t last_set_ = 0;
 };
 
 /// Makes what is missing as --manage-cgroups says and moves tasks. What it made goes with it unless keep() was called;

@@ -16,6 +16,7 @@
 #include "arch/cpu.h"
 #include "cpuinfo.pb.h"
 #include "engine/base/action_scripts.h"
+#include "engine/base/boot_id.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
@@ -34,6 +35,7 @@
 #include "engine/restore/plan_text.h"
 #include "engine/restore/spare_ids.h"
 #include "engine/restore/tree_namespaces.h"
+#include "nsr-cpu.pb.h"
 #include "stats.pb.h"
 
 namespace nsr {
@@ -111,11 +113,20 @@ class Restore {
     }
   }
 
-  /// Asked for, the image must be there; without being asked it is compared when it is.
+  /// Asked for, the images must tell of the CPU; without being asked it is compared when they do.
+  std::vector<std::string> lacks_of_cpu() const {
+    const CpuCap& cap = options_.cpu_cap;
+    if (!(cap.mask & (CpuCap::fpu | CpuCap::cpu | CpuCap::ins))) return {};
+    if (images_.has(Img::cpuinfo) || (cap.given && !images_.has(Img::cpu_ext)))
+      return arch::cpu_lacks(images_.one<pb::cpuinfo_entry>(Img::cpuinfo), arch::host_cpuid(), cap.mask);
+    if (!images_.has(Img::cpu_ext)) return {};
+    auto record = images_.one<pb::nsr_cpu_entry>(Img::cpu_ext);
+    if (!cap.given && record.has_boot_id() && record.boot_id() == boot_id()) return {};
+    return arch::cpu_lacks(record, arch::host_cpuid(), cap.mask);
+  }
+
   void check_cpu() {
-    if (!images_.has(Img::cpuinfo) && !options_.cpu_cap.given) return;
-    auto lacks =
-        arch::cpu_lacks(images_.one<pb::cpuinfo_entry>(Img::cpuinfo), arch::host_cpuid(), options_.cpu_cap.mask);
+    auto lacks = lacks_of_cpu();
     if (!lacks.empty())
       throw Error(Failure::environment, "CPU",
                   format("this one lacks %s%s", lacks[0].c_str(), lacks.size() > 1 ? " and more" : ""),

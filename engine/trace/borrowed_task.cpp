@@ -1,8 +1,9 @@
 #include "engine/trace/borrowed_task.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <sys/auxv.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -224,6 +225,7 @@ void BorrowedTask::map_area() {
   const int numbers[2] = {remote_socket_, -1};
   std::memcpy(arena_.local<int>(RemoteAddr(area_.value + code_size_)), numbers, sizeof numbers);
   counter_ = arena_.alloc(8, 64);
+  rung_ = arena_.alloc(8, 64);
   flags_ = arena_.alloc(task_.threads.size() * 8);
 }
 
@@ -232,8 +234,12 @@ void BorrowedTask::run(std::vector<Program>& programs) {
   std::vector<RemoteAddr> stored(programs.size());
   own_code_.resize(programs.size());
   size_t running = 0;
+  *arena_.local<uint32_t>(rung_) = 0;
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
+    // the count first: who hears a bell finds all that it rings for
+    programs[i].allow(SYS_futex, rung_, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, rung_,
+                      FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_LT, 0));
     programs[i].allow(SYS_write, remote_socket_, bell, 1);
     programs[i].allow(SYS_read, remote_socket_, reply, 8);
     RemoteAddr at(area_.value + kStubRoom + i * arch::kThreadCodeSize);
@@ -270,6 +276,9 @@ void BorrowedTask::run(std::vector<Program>& programs) {
     const Record* results = arena_.local<Record>(stored[i]);
     for (size_t k = 0; k < programs[i].size(); k++) programs[i].at(k).result = results[k].result;
   }
+  char bells[8];
+  while (::recv(socket_.get(), bells, sizeof bells, MSG_DONTWAIT) > 0) {
+  }
   // All threads wait in the area, whose own code takes them home: the borrowed bytes are not needed until give_back(),
   // and the image of that page must not hold them.
   if (!cave_clean_) clean_cave();
@@ -281,14 +290,20 @@ void BorrowedTask::wait_for_bells(size_t running) {
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);
   UniqueFd stops(::signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
-  while (running > 0) {
-    pollfd p[3] = {{socket_.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}, {stops.get(), POLLIN, 0}};
-    if (::poll(p, 3, -1) < 0) continue;
-    if (p[1].revents)
+  UniqueFd events(::epoll_create1(EPOLL_CLOEXEC));
+  // The bells are not taken out yet: with each that goes the kernel walks the list of all threads that wait there.
+  for (auto [fd, mode] : {std::pair(socket_.get(), EPOLLET), {pidfd_.get(), EPOLL_EVENTS{}}, {stops.get(), {}}}) {
+    epoll_event event{EPOLLIN | static_cast<uint32_t>(mode), {.fd = fd}};
+    if (!events || ::epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+      throw_errno(Failure::environment, object_of(task_), "waiting for its threads failed", errno);
+  }
+  std::atomic_ref<uint32_t> rung(*arena_.local<uint32_t>(rung_));
+  while (rung.load() < running) {
+    epoll_event event;
+    if (::epoll_wait(events.get(), &event, 1, -1) < 1) continue;
+    if (event.data.fd == pidfd_.get())
       throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
-    char c[8];
-    while (running > 0 && ::recv(socket_.get(), c, sizeof c, MSG_DONTWAIT) == 1) running--;
-    if (p[2].revents) let_stopped_go_on(stops.get());
+    if (event.data.fd == stops.get()) let_stopped_go_on(stops.get());
   }
 }
 

@@ -59,6 +59,7 @@ class BorrowedTask {
   size_t area_size_ = 0, code_size_ = 0;
   RemoteAddr area_{}, cave_{};
   RemoteAddr counter_{}, flags_{};
+  RemoteAddr rung_{};  ///< counts the threads that have come to the end of their program
   arch::BorrowCode borrow_;
   std::vector<RemoteAddr> own_code_;    ///< of each thread: where it takes back its mask and registers by itself
   std::vector<std::byte> cave_before_;  ///< what stands there to the end of its page when nobody borrows

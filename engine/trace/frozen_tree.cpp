@@ -69,12 +69,15 @@ class Freezer {
     add_task(root, HostPid(0), HostPid(0));
     if (cgroup) stop_at_once(*cgroup);
     // A look that finds nothing new, made while all that is known is stopped, has seen everything.
-    for (bool more = true; more;) {
+    for (bool more = true, born = true; more;) {
       more = false;
       for (size_t i = 0; i < tasks_.size(); i++) more |= seize_new_threads(i);
       stop_new();
       more |= forget_ended();
-      for (size_t i = 0; i < tasks_.size(); i++) more |= find_children(i);
+      if (more || born) seen_.assign(tasks_.size(), false);  // who has run since may have left children to others
+      born = false;
+      for (size_t i = 0; i < tasks_.size(); i++) born |= find_children(i);
+      more |= born;
     }
   }
 
@@ -89,6 +92,7 @@ class Freezer {
     known_.insert(pid.value);
     waited_.push_back(0);
     interrupted_.push_back(0);
+    seen_.push_back(false);
   }
 
   /// While the cgroup stands still nothing is born, and all can be told to stop before anything runs again: but for the
@@ -178,7 +182,8 @@ class Freezer {
   }
 
   bool find_children(size_t i) {
-    if (!dirs_[i]) return false;
+    if (!dirs_[i] || seen_[i]) return false;
+    seen_[i] = true;
     bool found = false;
     std::vector<HostPid> from;
     for (auto& th : tasks_[i].threads) from.push_back(th.tid);
@@ -228,12 +233,14 @@ class Freezer {
     dirs_.erase(dirs_.begin() + at);
     waited_.erase(waited_.begin() + at);
     interrupted_.erase(interrupted_.begin() + at);
+    seen_.erase(seen_.begin() + at);
   }
 
   std::vector<FrozenTask>& tasks_;
   const Deadline& deadline_;
   std::vector<std::optional<procfs::ProcDir>> dirs_;
   std::vector<size_t> waited_, interrupted_;  ///< of each task: how many of its threads
+  std::vector<bool> seen_;                    ///< its children, since the last of the tree was stopped
   std::set<int> known_, known_threads_;
 };
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -24,17 +25,6 @@ def read(name):
 def fetch():
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=60) as reply:
         return json.load(reply)
-
-
-def first_answer():
-    end = time.monotonic() + 120
-    while True:
-        try:
-            return fetch()
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
 
 
 def run_tests():
@@ -65,32 +55,102 @@ def engine(program, *words):
     return done.returncode
 
 
+def command(port, line):
+    """One inline command to redis, and the first line of its answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+        s.sendall(line.encode() + b"\r\n")
+        with s.makefile("r") as answers:
+            first = answers.readline().strip()
+            return answers.readline().strip() if first.startswith("$") and first != "$-1" else first
+
+
+class Web:
+    """A web service with a worker thread and a child (scenarios/service.py)."""
+    name = "web"
+    argv = ["/usr/bin/python3", "{repository}/test/live/scenarios/service.py", str(PORT), DATA + "/service.log"]
+
+    def facts(self):
+        return fetch()
+
+    def fault(self, before, after):
+        changed = [k for k in ("pid", "thread", "child") if before[k] != after[k]]
+        if changed or after["hits"] != before["hits"] + 1:
+            return f"its ids or its state are not those of before: {before}, {after}"
+        return "" if after["monotonic"] >= before["monotonic"] else "CLOCK_MONOTONIC went back"
+
+
+class Redis:
+    """redis-server with 1,000 keys, half of which expire in an hour."""
+    name = "redis"
+    argv = ["/usr/bin/redis-server", "--port", str(PORT + 1), "--save", "", "--enable-debug-command", "yes", "--dir", DATA]
+
+    def facts(self):
+        port = PORT + 1
+        for n in range(1000):
+            command(port, f"SET key:{n} value-{n} NX" + (" EX 3600" if n % 2 else ""))
+        info = dict(line.split(":", 1) for line in self.info(port) if ":" in line)
+        return {"pid": int(info["process_id"]), "run_id": info["run_id"], "digest": command(port, "DEBUG DIGEST"),
+                "uptime": int(info["uptime_in_seconds"])}
+
+    @staticmethod
+    def info(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+            s.sendall(b"INFO server\r\nQUIT\r\n")
+            with s.makefile("r") as answers:
+                return answers.read().splitlines()
+
+    def fault(self, before, after):
+        if any(before[k] != after[k] for k in ("pid", "run_id", "digest")):
+            return f"its process or its data are not those of before: {before}, {after}"
+        return "" if after["uptime"] >= before["uptime"] else "its uptime went back"
+
+
+SERVICES = (Web(), Redis())
+
+
+def when_up(service):
+    end = time.monotonic() + 240
+    while True:
+        try:
+            return service.facts()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 def restart_dump():
-    images = os.path.join(DATA, "images")
-    subprocess.run(["rm", "-rf", images], check=True)
-    os.mkdir(images)
-    service = subprocess.Popen(["/usr/bin/python3", os.path.join(read("repository"), "test/live/scenarios/service.py"), str(PORT),
-                                os.path.join(DATA, "service.log")], start_new_session=True, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    first_answer()
-    before = [fetch() for _ in range(3)][-1]
-    with open(os.path.join(DATA, "before"), "w") as f:
-        json.dump(before, f)
-    status = engine("ns-engine", "dump", "-t", str(service.pid), "-D", images, "-v4", "-o", "dump.log")
-    service.wait()
-    print("passed" if status == 0 else "FAILED: " + subprocess.getoutput(f"grep Error {images}/dump.log"))
+    failed = False
+    for service in SERVICES:
+        images = os.path.join(DATA, "images." + service.name)
+        subprocess.run(["rm", "-rf", images], check=True)
+        os.mkdir(images)
+        argv = [word.replace("{repository}", read("repository")) for word in service.argv]
+        process = subprocess.Popen(argv, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        when_up(service)
+        with open(os.path.join(DATA, "before." + service.name), "w") as f:
+            json.dump(service.facts(), f)
+        if engine("ns-engine", "dump", "-t", str(process.pid), "-D", images, "-v4", "-o", "dump.log") != 0:
+            print(service.name, subprocess.getoutput(f"grep Error {images}/dump.log"))
+            process.kill()
+            failed = True
+        process.wait()
+    print("FAILED" if failed else "passed")
 
 
 def restart_restore():
-    images, before = os.path.join(DATA, "images"), json.loads(read("before"))
-    if engine("ns-restore", "-d", "-D", images, "-v4", "-o", "restore.log") != 0:
-        print("FAILED: " + subprocess.getoutput(f"tail -5 {images}/restore.log"))
-        return
-    after = first_answer()
-    ids = {key: (before[key], after[key]) for key in ("pid", "thread", "child")}
-    print(f"hits {before['hits']} -> {after['hits']}, ids {ids}, kernel {os.uname().release}")
-    kept = after["hits"] == before["hits"] + 1 and all(was == now for was, now in ids.values())
-    print("passed" if kept else "FAILED: state or ids are not those of before")
+    faults = []
+    for service in SERVICES:
+        images, before = os.path.join(DATA, "images." + service.name), json.loads(read("before." + service.name))
+        if engine("ns-restore", "-d", "-D", images, "-v4", "-o", "restore.log") != 0:
+            faults.append(f"{service.name}: " + subprocess.getoutput(f"tail -5 {images}/restore.log"))
+            continue
+        after = when_up(service)
+        print(f"{service.name} under {os.uname().release}: {before} -> {after}")
+        if fault := service.fault(before, after):
+            faults.append(f"{service.name}: {fault}")
+    print("FAILED: " + "; ".join(faults) if faults else "passed")
 
 
 {"tests": run_tests, "restart-dump": restart_dump, "restart-restore": restart_restore}[sys.argv[1]]()

@@ -7,6 +7,7 @@
 #include "cpuinfo.pb.h"
 #include "engine/base/error.h"
 #include "engine/base/run_options.h"
+#include "nsr-cpu.pb.h"
 
 using namespace nsr;
 
@@ -14,7 +15,7 @@ namespace {
 
 struct Fake {
   uint32_t leaf1_eax = 0x000906a3, leaf1_ecx = 1u << 28 | 1u << 25, leaf7_ebx = 1u << 5 | 1u << 16;
-  uint32_t states = 0xe7, size = 2696;
+  uint32_t states = 0xe7, size = 2696, first_offset = 576;
   std::array<uint32_t, 4> operator()(uint32_t leaf, uint32_t subleaf) const {
     std::array<uint32_t, 4> r{};
     if (leaf == 0) {
@@ -25,6 +26,7 @@ struct Fake {
     if (leaf == 1) r = {leaf1_eax, 0, leaf1_ecx, 1u << 26};
     if (leaf == 7 && subleaf == 0) r[1] = leaf7_ebx;
     if (leaf == 0xd && subleaf == 0) r = {states, size, 11008, 0};
+    if (leaf == 0xd && subleaf > 1 && (states >> subleaf & 1)) r = {64, first_offset + 64 * subleaf, 0, 0};
     return r;
   }
 };
@@ -63,4 +65,18 @@ TEST_CASE("cpu: a lesser one is told what it lacks, a better one is welcome") {
   CHECK(arch::cpu_lacks(e, here, CpuCap::ins | CpuCap::fpu).empty());
   CHECK_FALSE(arch::cpu_lacks(e, here, CpuCap::cpu).empty());
   CHECK_THROWS_AS(arch::cpu_lacks(pb::cpuinfo_entry(), here, CpuCap::ins), Error);
+}
+
+TEST_CASE("cpu: a register state in use must lie where it lay") {
+  pb::nsr_cpu_entry e;
+  Fake there, here;
+  arch::cpu_to_record(there, e);
+  CHECK(e.component_size() == 4);  // 2, 5, 6, 7
+  CHECK(arch::cpu_lacks(e, here, CpuCap::all).empty());
+  here.first_offset = 1088;
+  CHECK(arch::cpu_lacks(e, here, CpuCap::fpu).empty());
+  e.set_used(1 << 2 | 3);
+  CHECK(arch::cpu_lacks(e, here, CpuCap::fpu) ==
+        std::vector<std::string>{"register state 2 at offset 704 of the XSAVE area (1216 here)"});
+  CHECK(arch::cpu_lacks(e, here, CpuCap::ins).empty());
 }

@@ -173,5 +173,39 @@ def test_file_mode(s):
         raise Failed(done.stderr)
 
 
+def add_register_state(path):
+    """nsr-cpu as from another boot of a host whose CPU has one register state more. Nothing changes its length."""
+    with open(path, "r+b") as f:
+        image = bytearray(f.read())
+        boot_id = read("/proc/sys/kernel/random/boot_id").strip().encode()
+        at = image.index(boot_id)
+        image[at:at + len(boot_id)] = boot_id[::-1]
+        name = b"".join(line.split(b": ")[1] for line in open("/proc/cpuinfo", "rb") if line.startswith(b"model name")).split(b"\n")[0]
+        at = image.index(name) + len(name)  # field 7 of the CPU's entry; field 8 is the mask of register states
+        while image[at] != 8 << 3:
+            at += 1
+        last = at + 1
+        while image[last] & 128:
+            last += 1
+        image[last] |= 64
+        f.seek(0)
+        f.write(image)
+
+
+def test_lesser_cpu(s):
+    """Images of a better CPU are refused before anything is made, naming what lacks, and taken with --cpu-cap=none."""
+    to_r, to_w = os.pipe()
+    pid = start(s, to_r, os.open("/dev/null", os.O_RDWR))
+    s.dump(pid, "images")
+    s.gone([pid])
+    add_register_state(s.path("images", "nsr-cpu"))
+    done = restore(s, "images")
+    if done.returncode == 0 or not all(w in done.stderr for w in ("CPU", "register state", "--cpu-cap=none")):
+        raise Failed(f"ended with {done.returncode}: {done.stderr}")
+    done = restore(s, "images", "--cpu-cap=none")
+    if done.returncode:
+        raise Failed(done.stderr)
+
+
 if __name__ == "__main__":
     Scenario(sys.argv[2]).main(globals()["test_" + sys.argv[1]])

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 port, log_name = int(sys.argv[1]), sys.argv[2]
 hits = done = 0
@@ -42,7 +43,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         log.write(f"hit {hits}\n")
         log.flush()
         text = json.dumps({"hits": hits, "pid": os.getpid(), "thread": thread.native_id, "child": int(child_pid),
-                           "child_hits": int(child_count), "log_bytes": log.tell()}).encode()
+                           "child_hits": int(child_count), "log_bytes": log.tell(), "monotonic": time.monotonic()}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
