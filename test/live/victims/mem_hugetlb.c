@@ -6,28 +6,14 @@
 #include <linux/mman.h>
 #include <sys/shm.h>
 
-#include "victim.h"
+#include "huge_pool.h"
 
 enum { HUGE = 2 << 20 };
-static const char kPool[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
-
-static long pool(long want) {
-  char text[32];
-  int fd = open(kPool, O_RDWR | O_CLOEXEC);
-  if (fd < 0) return -1;
-  if (want >= 0) MUST(write(fd, text, (size_t)snprintf(text, sizeof text, "%ld", want)) > 0);
-  close(fd);
-  return atol(victim_slurp(kPool));
-}
+static const char kPool[] = "2048kB";
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
-  long had = pool(-1);
-  if (had < 0) victim_skip("this kernel has no huge pages of 2 MiB");
-  if (pool(had + 24) < had + 24) {
-    pool(had);
-    victim_skip("no huge pages can be reserved");
-  }
+  long had = huge_pool_grow(kPool, 24);
   const int flags = MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB;
   char* own = mmap(NULL, 4l * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | flags, -1, 0);
   char* common = mmap(NULL, 4l * HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | flags, -1, 0);
@@ -71,6 +57,6 @@ int main(int argc, char** argv) {
   victim_join(child);
   munmap(own, 4l * HUGE), munmap(common, 4l * HUGE), munmap(file, 4l * HUGE), munmap(copied, 2l * HUGE);
   shmdt(sysv), close(fd);
-  pool(had);
+  huge_pool(kPool, had);
   return victim_done();
 }
