@@ -137,7 +137,9 @@ class ProcFiles final : public Kind {
     if (thread_of(path.rest))
       throw Error(Failure::unsupported, reg.name(), "it is the entry of a thread of a process that had ended");
     StandIn process(static_cast<int32_t>(remap->id), reg.name());
-    UniqueFd fd = open_at(format("/proc/%u", remap->id) + path.rest, reg);
+    UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd fd =
+        open_at(ctx.tree_proc() >= 0 ? ctx.tree_proc() : proc.get(), format("%u", remap->id) + path.rest, reg);
     if (reg.pos() != 0 && !(reg.flags() & O_PATH) && ::lseek(fd.get(), static_cast<off_t>(reg.pos()), SEEK_SET) < 0)
       throw_errno(Failure::environment, reg.name(), "its position cannot be set", errno);
     ctx.provide(entry.id(), std::move(fd));
@@ -178,9 +180,9 @@ class ProcFiles final : public Kind {
     path.rest = format("/task/%d", inner(file, *tid, ctx)) + (tail == std::string::npos ? "" : path.rest.substr(tail));
   }
 
-  static UniqueFd open_at(const std::string& path, const pb::reg_file_entry& reg) {
-    UniqueFd fd = close_on_exec(::open(path.c_str(), reopen_flags(reg.flags())));
-    if (!fd) throw_errno(Failure::environment, reg.name(), "cannot be opened again as " + path, errno);
+  static UniqueFd open_at(int proc, const std::string& path, const pb::reg_file_entry& reg) {
+    UniqueFd fd = close_on_exec(::openat(proc, path.c_str(), reopen_flags(reg.flags())));
+    if (!fd) throw_errno(Failure::environment, reg.name(), "cannot be opened again as /proc/" + path, errno);
     return fd;
   }
 

@@ -28,7 +28,8 @@ std::string TaskPaths::from_engine(HostPid pid, const std::string& path) {
   if (view.same_namespace) return path;
   std::string base = format("/proc/%d/root", pid.value);
   if (view.root == "/") return base + path;
-  if (path == view.root) return base + "/.";  // of the directory, not of the link
+  // of the directory, not of the link; one that was deleted is found nowhere
+  if (path == view.root && !path.ends_with(" (deleted)")) return base + "/.";
   if (path.compare(0, view.root.size() + 1, view.root + "/") == 0) return base + path.substr(view.root.size());
   if (!view.top) {
     InMountNamespace there(open_namespace(std::to_string(pid.value), "mnt"));

@@ -29,7 +29,8 @@ long copy_of_this_process(UniqueFd& pidfd, pid_t id) {
 
 [[noreturn]] void hold(pid_t engine) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (::getppid() != engine) ::_exit(0);
+  // 0: the parent is in a pid namespace above
+  if (pid_t parent = ::getppid(); parent != engine && parent != 0) ::_exit(0);
   for (;;) ::pause();
 }
 

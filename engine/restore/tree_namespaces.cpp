@@ -113,7 +113,12 @@ void TreeNamespaces::prepare() {
 }
 
 void TreeNamespaces::enter(BornRoot* root) {
-  if (!flags_) return;
+  UniqueFd pids = root ? open_namespace(std::to_string(root->pid().value), "pid") : UniqueFd();
+  if (flags_) make(root);
+  if (root) children_.emplace(pids);
+}
+
+void TreeNamespaces::make(BornRoot* root) {
   std::optional<RouteSocket> home_route;
   UniqueFd home_net;
   if (flags_ & CLONE_NEWNET) {
@@ -180,6 +185,7 @@ void TreeNamespaces::finish(BornRoot& root) {
 }
 
 void TreeNamespaces::leave() noexcept {
+  children_.reset();
   if (tree_proc_ && ::umount2("/proc", MNT_DETACH)) log.error("/proc of the engine stays mounted in the tree: %m");
   tree_proc_.reset();
   mounts_home_.reset();

@@ -12,6 +12,7 @@
 #include "engine/restore/born_root.h"
 #include "engine/restore/image_set.h"
 #include "engine/restore/options.h"
+#include "pidns/children.h"
 #include "pidns/in_namespace.h"
 
 namespace nsr {
@@ -47,6 +48,7 @@ class TreeNamespaces {
  private:
   static constexpr uint64_t kNewPid = 0x20000000;  // CLONE_NEWPID
   void find_given();
+  void make(BornRoot* root);
   void follow(const BornRoot& root);
   void fill(const NetFill& net, BornRoot* root);
   void fill_mounts(BornRoot* root);
@@ -61,8 +63,9 @@ class TreeNamespaces {
   std::vector<UniqueFd> home_;                                    ///< namespaces of the engine to go back to
   std::optional<InMountNamespace> mounts_home_;
   std::optional<OwnRoot> own_root_;
-  UniqueFd own_proc_;   ///< a mount of the engine's own, for the time among the tree's
-  UniqueFd tree_proc_;  ///< what it covers then
+  std::optional<ChildrenIn> children_;  ///< stand-ins for processes of the tree are made in its pid namespace
+  UniqueFd own_proc_;                   ///< a mount of the engine's own, for the time among the tree's
+  UniqueFd tree_proc_;                  ///< what it covers then
 };
 
 }  // namespace nsr

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "pidns/children.h"
+#include "pidns/in_namespace.h"
 
 namespace nsr {
 namespace {
@@ -37,9 +40,14 @@ long copy_of_this_process(pid_t pid) {
   return syscall(SYS_clone3, &args, sizeof args);
 }
 
+[[noreturn]] void run_and_exit(const pb::nsr_sk_cred& who, const std::function<int()>& calls) {
+  take_ids(who);
+  _exit(calls() & 0xff);
+}
+
 bool is_own(const pb::nsr_sk_cred& who) {
-  return (who.pid() == 0 || who.pid() == static_cast<uint32_t>(getpid())) && who.uid() == geteuid() &&
-         who.gid() == getegid();
+  bool same_pid = who.pid() == static_cast<uint32_t>(getpid()) && !children_live_elsewhere();
+  return (who.pid() == 0 || same_pid) && who.uid() == geteuid() && who.gid() == getegid();
 }
 
 }  // namespace
@@ -49,14 +57,15 @@ int run_as(const pb::nsr_sk_cred& who, const std::function<int()>& calls) {
   long child = copy_of_this_process(static_cast<pid_t>(who.pid()));
   if (child < 0 && who.pid() != 0) {
     log.warn("a socket's peer will not show pid %u, which cannot be taken here: error %d", who.pid(), errno);
+    // one of ours, which the tree sees as 0, and not a number that has no meaning there
+    std::optional<ChildrenIn> home;
+    if (children_live_elsewhere()) home.emplace(open_namespace("self", "pid"));
     child = copy_of_this_process(0);
+    if (child == 0) run_and_exit(who, calls);
   }
   if (child < 0)
     throw_errno(Failure::environment, "sockets", "making a process to connect sockets in another's name", errno);
-  if (child == 0) {
-    take_ids(who);
-    _exit(calls() & 0xff);
-  }
+  if (child == 0) run_and_exit(who, calls);
   int status = 0;
   while (waitpid(static_cast<pid_t>(child), &status, __WALL) < 0)
     if (errno != EINTR)
