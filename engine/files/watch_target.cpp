@@ -19,7 +19,8 @@
 namespace nsr {
 namespace {
 
-constexpr int kWords = 16;  // the peer's reader wants that many
+constexpr int kWords = 16;             // the peer's reader wants that many
+constexpr size_t kMostNames = 100000;  // some tenths of a second
 
 dev_t device(uint32_t kernel) { return makedev(kernel >> 20, kernel & 0xfffff); }
 
@@ -63,21 +64,46 @@ std::optional<std::string> path_by_handle(const OpenFile& watcher, uint32_t sdev
   return std::nullopt;
 }
 
-/// --irmap-scan-path, or everything with --force-irmap: filesystems without handles (overlayfs) are searched.
-std::optional<std::string> path_by_search(uint32_t sdev, uint64_t ino, const FileOptions& options) {
+/// The inode at or below root, on the file systems that `root` is on; looks at no more than `budget` names, which it
+/// counts down.
+std::optional<std::string> find_below(const std::string& root, uint32_t sdev, uint64_t ino, size_t& budget) {
   namespace fs = std::filesystem;
+  if (is_inode(root, sdev, ino)) return root;
+  std::error_code skip;
+  for (auto it = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, skip);
+       budget > 0 && it != fs::recursive_directory_iterator(); it.increment(skip)) {
+    budget--;
+    struct stat st {};
+    if (::lstat(it->path().c_str(), &st) != 0) continue;
+    if (st.st_ino == ino && st.st_dev == device(sdev)) return it->path().string();
+    if (S_ISDIR(st.st_mode) && st.st_dev != device(sdev)) it.disable_recursion_pending();
+  }
+  return std::nullopt;
+}
+
+/// --irmap-scan-path, or everything with --force-irmap.
+std::optional<std::string> path_by_search(uint32_t sdev, uint64_t ino, const FileOptions& options) {
   std::vector<std::string> roots = options.irmap_scan_paths;
   if (roots.empty() && options.force_irmap) roots.push_back("/");
-  for (const std::string& root : roots) {
-    if (is_inode(root, sdev, ino)) return root;
-    std::error_code skip;
-    for (auto it = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, skip);
-         it != fs::recursive_directory_iterator(); it.increment(skip)) {
-      struct stat st {};
-      if (::lstat(it->path().c_str(), &st) != 0) continue;
-      if (st.st_ino == ino && st.st_dev == device(sdev)) return it->path().string();
-      if (S_ISDIR(st.st_mode) && st.st_dev != device(sdev)) it.disable_recursion_pending();
-    }
+  size_t budget = SIZE_MAX;
+  for (const std::string& root : roots)
+    if (auto found = find_below(root, sdev, ino, budget)) return found;
+  return std::nullopt;
+}
+
+/// File systems without handles that can be opened (sysfs, overlayfs) are searched where they are mounted, as far as
+/// that does not take long. /proc shows processes, whose files are looked for by other means.
+std::optional<std::string> path_below_mounts(const OpenFile& watcher, uint32_t sdev, uint64_t ino, NamedFiles& files) {
+  size_t budget = kMostNames;
+  for (const procfs::MountInfo& m : mounts_of(std::to_string(watcher.pid.value))) {
+    if (makedev(m.major, m.minor) != device(sdev)) continue;
+    std::string at = files.paths().from_engine(watcher.pid, m.mountpoint);
+    size_t nothing = 0;
+    auto found = find_below(at, sdev, ino, m.fs_type == "proc" ? nothing : budget);
+    if (!found) continue;
+    std::string below = found->substr(at.size());
+    if (below.empty()) return m.mountpoint;
+    return (m.mountpoint == "/" ? "" : m.mountpoint) + (below[0] == '/' ? "" : "/") + below;
   }
   return std::nullopt;
 }
@@ -114,6 +140,7 @@ pb::fh_entry dump_watch_target(const OpenFile& watcher, uint32_t sdev, uint64_t 
   if (handle) path = path_by_handle(watcher, sdev, ino, *handle, files);
   if (!path) path = path_by_open_file(sdev, ino, files, ctx);
   if (!path) path = path_by_search(sdev, ino, ctx.options());
+  if (!path) path = path_below_mounts(watcher, sdev, ino, files);
   if (!path)
     throw Error(Failure::unsupported, watcher.describe(),
                 format("it watches inode %llu of device %u:%u, to which no path could be found",

@@ -1,7 +1,7 @@
 // More open files in a tree than one process may have: 100,000 of many kinds, most of them distinct, some shared by
 // duplicates and by brothers, in tables with gaps.
-// flavours: host ns
-// timeout: 60
+// flavours: ns
+// timeout: 120
 // dump: --ghost-limit 1M
 // ignore: fd \d+ info$
 #include <sys/epoll.h>
