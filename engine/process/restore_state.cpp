@@ -153,6 +153,7 @@ void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
 }
 
 void emit_flush(int signal, Program& p, Arena& arena) {
+  if (signal == 0 || signal == SIGKILL || signal == SIGSTOP) return;
   // a signal that gets ignored is flushed, also where it is blocked
   const KernelSigaction ignore{1, 0, 0, 0}, none{0, 0, 0, 0};
   p.call(SYS_rt_sigaction, signal, arena.put(ignore), 0, 8);

@@ -14,8 +14,8 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
 /// The thread's credentials and what a change of credentials would undo, then strict seccomp. The last part of its
 /// program, behind its filters.
 void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& program, Arena& arena);
-/// Drops what is queued of a signal that the making of the tree has sent. Its action is then the default or
-/// emit_process'.
+/// Drops what is queued of a signal that the making of the tree has sent; nothing for 0 (clone(2): no exit signal) and
+/// for those that cannot be queued. Its action is then the default or emit_process'.
 void emit_flush(int signal, Program& program, Arena& arena);
 /// What concerns the process, in its first thread: actions, queued signals, limits, timers; all threads must exist.
 void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& program, Arena& arena);
