@@ -262,15 +262,15 @@ class Builder {
   /// The kernel notes a core dump only when it makes one: then where nobody sees it, cut short, and else none.
   void build_core(bool dumped, const std::string& object, Program& p) {
     constexpr uint64_t kShort = 64 << 10;
-    if (dumped && core_room_ < 0)
-      if (UniqueFd room = make_core_room()) core_room_ = files_.keep(std::move(room));
-    const bool dump = dumped && core_room_ >= 0;
+    // of each its own: two cores of one name at a time are one too many for the kernel
+    UniqueFd room = dumped ? make_core_room() : UniqueFd();
+    const bool dump = static_cast<bool>(room);
     if (dumped && !dump)
       log.warn("%s: cores go to a program here, so its zombie says that it dumped none", object.c_str());
     // for a core that goes to a program no limit counts
     p.call(SYS_prctl, PR_SET_DUMPABLE, dump ? 1 : 0, 0, 0, 0);
     if (!dump) return;
-    p.call(SYS_fchdir, core_room_);
+    p.call(SYS_fchdir, files_.keep(std::move(room)));
     p.call(SYS_chroot, arena_.put_string("."));
     const uint64_t limits[2] = {kShort, kShort};
     p.allow(SYS_prlimit64, 0, RLIMIT_CORE, arena_.put(limits), 0);
@@ -399,7 +399,6 @@ class Builder {
   std::map<size_t, RemoteAddr> forked_;    ///< of nodes that share their maker's memory: set when they have forked
   std::map<uint32_t, RemoteAddr> tables_;  ///< of descriptor tables by id: set when they are in place
   SeccompEmitter seccomp_{set_.seccomp};
-  int core_room_ = -1;
 };
 
 }  // namespace
