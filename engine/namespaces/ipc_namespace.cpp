@@ -1,26 +1,32 @@
 #include "engine/namespaces/ipc_namespace.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/log.h"
 #include "engine/base/scanner.h"
 #include "engine/descriptors/ipc_object.h"
 #include "ipc-msg.pb.h"
 #include "ipc-sem.pb.h"
 #include "ipc-var.pb.h"
+#include "mountns/mount_calls.h"
 
 namespace nsr {
 namespace {
 
+const Logger log("ipc");
 constexpr int kMsgCopy = 040000;  // MSG_COPY, Linux 3.8
 constexpr size_t kAlign = 8;      // payloads end at a multiple of this
 
@@ -225,9 +231,19 @@ void fill_semaphores(const ImageDir& images, uint64_t id) {
   }
 }
 
+/// They are not kept: what waits in a queue can only be read by taking it out.
+void warn_of_posix_queues() {
+  UniqueFd mount = new_mount({"mqueue", "mqueue", ""}, self_caller());
+  std::unique_ptr<DIR, int (*)(DIR*)> names(::fdopendir(::openat(mount.get(), ".", O_RDONLY | O_CLOEXEC)), ::closedir);
+  if (!names) throw_errno(Failure::environment, "POSIX message queues", "they cannot be listed", errno);
+  while (const dirent* e = ::readdir(names.get()))
+    if (e->d_name[0] != '.') log.warn("POSIX message queue /%s of the tree's IPC namespace is not kept", e->d_name);
+}
+
 }  // namespace
 
 void dump_ipc_namespace(ImageDir& images, uint64_t id) {
+  warn_of_posix_queues();
   dump_limits(images, id);
   dump_queues(images, id);
   dump_semaphores(images, id);
