@@ -46,8 +46,13 @@ class Subject(Service):
         if not self.ticks() > self.seen:
             raise BlockingIOError("it does not tick yet")
 
+    def control(self, *words):
+        """By its socket in the directory that is this copy's."""
+        return subprocess.run(["/usr/bin/python3", "/usr/bin/supervisorctl", "-c", self.path("supervisord.conf"), "-s",
+                               "unix://" + self.path("sock"), *words], stdout=subprocess.PIPE, text=True)
+
     def status(self):
-        seen = subprocess.run(["/usr/bin/python3", "/usr/bin/supervisorctl", "-c", self.path("supervisord.conf"), "status"], stdout=subprocess.PIPE, text=True)
+        seen = self.control("status")
         return {line.split()[0]: line.split() for line in seen.stdout.splitlines()}
 
     def load(self):
@@ -62,8 +67,7 @@ class Subject(Service):
 
     def check(self, generation):
         status = self.running()
-        subprocess.run(["/usr/bin/python3", "/usr/bin/supervisorctl", "-c", self.path("supervisord.conf"), "signal", "KILL", "cat"],
-                       stdout=subprocess.DEVNULL, check=True)
+        assert self.control("signal", "KILL", "cat").returncode == 0
         end = time.monotonic() + self.timeout
         while (now := self.status()["cat"])[1] != "RUNNING" or now[3] == status["cat"][3]:
             assert time.monotonic() < end, now
