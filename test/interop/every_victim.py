@@ -16,6 +16,8 @@ from run import Directives
 HEAVY = {"fd_100000", "mem_hugetlb_1g", "mem_large", "mem_vmas_10000", "threads_1000", "tree_deep", "mem_pagemap_words"}
 # names that are no UTF-8, which the string fields of this format cannot carry through crit
 NO_TEXT = {"memfd_states", "proc_odd_names"}
+# makes the host swap until it has verified
+LASTING = {"mem_swapped"}
 
 
 def names():
@@ -24,7 +26,7 @@ def names():
         directives = Directives(os.path.join(LIVE, "victims", file))
         flavours = re.search(r"^// flavours:(.*)", read(os.path.join(LIVE, "victims", file)), re.M)
         on_host = not flavours or set(flavours[1].split()) & {"host", "ns", "leave"}
-        if on_host and not directives.refused and not directives.terminal and name not in HEAVY | NO_TEXT:
+        if on_host and not directives.refused and not directives.terminal and name not in HEAVY | NO_TEXT | LASTING:
             yield name, directives
 
 
