@@ -155,7 +155,9 @@ void BorrowedTask::bootstrap(size_t data_size) {
   cave_ = find_cave(size);
   borrow_ = arch::borrow_code(cave_, self, area_size_, code_size_);
   pidfd_ = open_pidfd(task_.handle());
-  if (!pidfd_) throw_errno(Failure::target, object_of(task_), "pidfd_open failed", errno);
+  if (!pidfd_)
+    throw_errno(Failure::target, object_of(task_), "pidfd_open failed", errno,
+                task_.dead_leader ? "its leading thread has exited: Linux 6.9 or newer is needed for that" : "");
 
   write_cave();
   // From here on, whenever the engine dies, the thread runs this code to its end and is itself again. Registers first,
