@@ -12,6 +12,6 @@ namespace nsr {
 /// areas: what the engine has mapped there for all tasks of this address space. Throws Error(unsupported) naming the
 /// mapping that cannot be kept.
 void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,
-                           SysvSegments& segments);
+                         SysvSegments& segments);
 
 }  // namespace nsr
