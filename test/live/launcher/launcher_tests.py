@@ -14,6 +14,13 @@ from harness import LIMIT, Run, Terminal, alive, ns_pids, parent, pstree_record,
 LOOP = "while read -r line < fifo; do :; done"
 
 
+def eventually(condition, what):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
 def fifo(r, name="fifo"):
     os.mkfifo(r.path(name))
     return r.path(name)
@@ -171,7 +178,7 @@ def test_orphans_keep_the_namespace(r):
     init = [p for p in left if ns_pids(p)[-1] == 1]
     child = [p for p in left if ns_pids(p)[-1] != 1]
     assert len(init) == 1 and len(child) == 1, left
-    assert os.listdir(f"/proc/{init[0]}/fd") == []
+    eventually(lambda: os.listdir(f"/proc/{init[0]}/fd") == [], "init closes what the launcher, which is gone, talked over")
     watch = os.pidfd_open(init[0])
     os.kill(child[0], signal.SIGKILL)
     wait_gone(watch, "init")
@@ -226,10 +233,8 @@ def test_detached_output_closes(r):
     ready, _, _ = select.select([process.stdout], [], [], LIMIT)
     assert ready and process.stdout.read() == "", "nobody holds our pipe open"
     assert process.wait(LIMIT) == 0
-    deadline = time.monotonic() + LIMIT  # the launcher's own process may still be seen for a moment
-    while len(r.left()) != 2:
-        assert time.monotonic() < deadline, "the root and its init live, nothing else"
-        time.sleep(0.01)
+    # the launcher's own process may still be seen for a moment
+    eventually(lambda: len(r.left()) == 2, "the root and its init live, nothing else")
 
 
 def test_init_reaps(r):
@@ -369,17 +374,14 @@ def test_own_init_dies_with_the_launcher(r):
 
 GROUP = """
 import os, signal
-names = "TERM INT HUP QUIT USR1 USR2 WINCH".split()
+signals = [getattr(signal, "SIG" + name) for name in "TERM INT HUP QUIT USR1 USR2 WINCH".split()]
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 who = "root"
-def heard(number, frame):
-    os.write(1, (who + " " + signal.Signals(number).name[3:] + "\\n").encode())
-for name in names:
-    signal.signal(getattr(signal, "SIG" + name), heard)
 if os.fork() == 0:
     who = "child"
     os.write(1, b"up\\n")
 while True:
-    signal.pause()
+    os.write(1, (who + " " + signal.Signals(signal.sigwait(signals)).name[3:] + "\\n").encode())
 """
 
 
