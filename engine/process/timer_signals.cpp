@@ -1,10 +1,12 @@
 #include "engine/process/timer_signals.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <optional>
@@ -74,10 +76,24 @@ class OverrunReader {
       if (taken && p.timer) add_set(p, static_cast<uint64_t>(overrun), again[p.thread]);
     }
     borrowed_.run(again);
+    for (const Pending& p : pending_)
+      if (p.timer && found[p.id] != kStaleSignal) await(p);
     return found;
   }
 
  private:
+  /// A timer that is set to the past sends its signal from the next timer interrupt, which may come a moment later.
+  void await(const Pending& p) const {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    Tracee thread(task_.threads[p.thread].tid);
+    while (std::chrono::steady_clock::now() < patience) {
+      for (const siginfo_t& si : thread.pending_signals(p.shared))
+        if (si.si_signo == p.signo && si.si_code == SI_TIMER && si.si_timerid == p.id) return;
+      ::sched_yield();
+    }
+    log.warn("pid %d: POSIX timer %d did not send its pending signal again", task_.pid.value, p.id);
+  }
+
   void find() {
     std::vector<siginfo_t> shared = Tracee(task_.threads[0].tid).pending_signals(true);
     for (size_t i = 0; i < task_.threads.size(); i++) {
