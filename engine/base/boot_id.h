@@ -1,3 +1,4 @@
+// Which boot of this machine we are in.
 #pragma once
 
 #include <string>

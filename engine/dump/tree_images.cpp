@@ -48,7 +48,7 @@ void check_outside_sharing(HostPid root) {
                   format("dump the tree of that one: -t %d", st.ppid));
 }
 
-/// Threads have what their process has, but for a working directory of their own (thread_fs.h).
+/// Threads have what their process has, but for a working directory of their own (task_fs.h).
 void check_threads(const FrozenTask& t, const NamespaceIds& namespaces) {
   for (size_t i = 1; i < t.threads.size(); i++) {
     const HostPid tid = t.threads[i].tid;
