@@ -21,7 +21,7 @@ namespace {
 UniqueFd memory_file(const std::string& content, const std::string& object) {
   UniqueFd fd(memfd_create("nsr-program", MFD_CLOEXEC));
   if (!fd || !write_exact(fd.get(), content.data(), content.size()) || lseek(fd.get(), 0, SEEK_SET) != 0)
-    throw_errno(Failure::environment, object, "a file for its input or output", errno);
+    throw_errno(Failure::environment, object, "a file in memory for its input or output cannot be made", errno);
   return fd;
 }
 

@@ -35,7 +35,9 @@ std::string TaskPaths::from_engine(HostPid pid, const std::string& path) {
     InMountNamespace there(open_namespace(std::to_string(pid.value), "mnt"));
     view.top = UniqueFd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   }
-  if (!view.top) throw_errno(Failure::environment, format("pid %d", pid.value), "the root above its own", errno);
+  if (!view.top)
+    throw_errno(Failure::environment, format("pid %d", pid.value),
+                "the root directory of its mount namespace cannot be opened", errno);
   return format("/proc/self/fd/%d", view.top.get()) + path;
 }
 

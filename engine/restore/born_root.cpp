@@ -101,7 +101,7 @@ long BornRoot::run(long nr, const std::array<uint64_t, 6>& args) {
 void BornRoot::take_table() {
   if (!std::exchange(shares_table_, false)) return;
   if (long r = call(SYS_unshare, CLONE_FILES))
-    throw_errno(Failure::environment, "root task", "a descriptor table of its own", static_cast<int>(-r));
+    throw_errno(Failure::environment, "root task", "making a descriptor table of its own failed", static_cast<int>(-r));
 }
 
 HostPid BornRoot::hand_over() { return std::exchange(pid_, HostPid()); }

@@ -154,12 +154,13 @@ void post(int channel, Order order, const TcpGuard::Job& job) {
 
 TcpStream answer_of(int channel) {
   Answer answer;
-  if (!read_exact(channel, &answer, sizeof answer)) throw_errno(Failure::internal, kGuard, "its answer", errno);
+  if (!read_exact(channel, &answer, sizeof answer))
+    throw_errno(Failure::internal, kGuard, "reading its answer failed", errno);
   std::string part[3];
   for (int i = 0; i < 3; i++) {
     part[i].resize(answer.size[i]);
     if (!read_exact(channel, part[i].data(), part[i].size()))
-      throw_errno(Failure::internal, kGuard, "its answer", errno);
+      throw_errno(Failure::internal, kGuard, "reading its answer failed", errno);
   }
   if (answer.failure != 0) throw Error(static_cast<Failure>(answer.failure), part[0], part[1], part[2]);
   TcpStream stream;

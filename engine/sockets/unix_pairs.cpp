@@ -37,7 +37,7 @@ SocketPair SocketPairs::take(const pb::nsr_sk_cred& who, int type, const std::st
         end->reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         open &= static_cast<bool>(*end);
       }
-    if (!open) throw_errno(Failure::environment, object, "a descriptor for it", errno);
+    if (!open) throw_errno(Failure::environment, object, "no descriptor is free to make it", errno, "raise ulimit -Hn");
     int error = run_as(who, [&] {
       for (const SocketPair& p : fresh)
         if (int failed = make_pair(p, type)) return failed;
