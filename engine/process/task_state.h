@@ -8,7 +8,7 @@
 #include "engine/process/inferred_state.h"
 #include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
-#include "engine/process/timer_signals.h"
+#include "engine/process/timer_overruns.h"
 #include "engine/process/timers.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/status.h"

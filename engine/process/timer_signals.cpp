@@ -1,21 +1,16 @@
 #include "engine/process/timer_signals.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <ctime>
-#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
-#include "engine/procfs/reader.h"
-#include "engine/procfs/status.h"
-#include "engine/trace/borrowed_task.h"
+#include "engine/trace/program.h"
+#include "engine/trace/tracee.h"
 
 namespace nsr {
 namespace {
@@ -23,139 +18,12 @@ namespace {
 const Logger log("timers");
 constexpr int64_t kSecond = 1000000000;
 
-int64_t in_ns(const timespec& t) { return t.tv_sec * kSecond + t.tv_nsec; }
 /// Images may say anything.
 int64_t in_ns(uint64_t sec, uint64_t nsec) {
   constexpr uint64_t kCentury = 3155760000;
   return static_cast<int64_t>(std::min(sec, kCentury)) * kSecond + static_cast<int64_t>(nsec % kSecond);
 }
 timespec from_ns(int64_t ns) { return {ns / kSecond, ns % kSecond}; }
-
-/// Absolute times by which a timer expires at once, has missed `overrun` expiries and next expires after `left`.
-/// Nothing when its clock is too young for that (a CPU clock of a restored task).
-std::optional<itimerspec> expired_at(int64_t now, int64_t left, int64_t interval, uint64_t overrun) {
-  itimerspec spec{};
-  spec.it_interval = from_ns(interval);
-  __int128 first = 1;
-  if (interval) first = static_cast<__int128>(now) + left - static_cast<__int128>(interval) * (overrun + 1);
-  if (first < 1 && overrun > 0) return std::nullopt;
-  spec.it_value = from_ns(static_cast<int64_t>(std::max<__int128>(first, 1)));
-  return spec;
-}
-
-/// One pending timer signal while it is read.
-struct Pending {
-  int32_t id;
-  int signo;
-  const procfs::PosixTimer* timer;  ///< nullptr: there is none of this id (any more)
-  size_t thread;                    ///< index of the thread that takes it
-  bool shared;
-  Program::Index take = 0;
-  RemoteAddr set{}, none{}, info{}, spec{}, now{};
-};
-
-class OverrunReader {
- public:
-  OverrunReader(BorrowedTask& borrowed, const FrozenTask& task, const std::vector<procfs::PosixTimer>& timers)
-      : borrowed_(borrowed), task_(task) {
-    for (const auto& t : timers) timers_[t.id] = &t;
-  }
-
-  PendingOverruns read() {
-    find();
-    if (pending_.empty() || at_limit()) return {};
-    std::vector<Program> programs(task_.threads.size());
-    for (Pending& p : pending_) add_take(p, programs[p.thread]);
-    borrowed_.run(programs);
-    PendingOverruns found;
-    std::vector<Program> again(task_.threads.size());
-    for (const Pending& p : pending_) {
-      bool taken = programs[p.thread].records()[p.take].result == p.signo;
-      int overrun = std::max(0, borrowed_.arena().local<siginfo_t>(p.info)->si_overrun);
-      found[p.id] = taken ? overrun : kStaleSignal;
-      if (taken && p.timer) add_set(p, static_cast<uint64_t>(overrun), again[p.thread]);
-    }
-    borrowed_.run(again);
-    for (const Pending& p : pending_)
-      if (p.timer && found[p.id] != kStaleSignal) await(p);
-    return found;
-  }
-
- private:
-  /// A timer that is set to the past sends its signal from the next timer interrupt, which may come a moment later.
-  void await(const Pending& p) const {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-    Tracee thread(task_.threads[p.thread].tid);
-    while (std::chrono::steady_clock::now() < patience) {
-      for (const siginfo_t& si : thread.pending_signals(p.shared))
-        if (si.si_signo == p.signo && si.si_code == SI_TIMER && si.si_timerid == p.id) return;
-      ::sched_yield();
-    }
-    log.warn("pid %d: POSIX timer %d did not send its pending signal again", task_.pid.value, p.id);
-  }
-
-  void find() {
-    std::vector<siginfo_t> shared = Tracee(task_.threads[0].tid).pending_signals(true);
-    for (size_t i = 0; i < task_.threads.size(); i++) {
-      std::vector<siginfo_t> own = Tracee(task_.threads[i].tid).pending_signals(false);
-      std::map<int, int> count;
-      for (const auto* list : {&own, &shared})
-        for (const siginfo_t& si : *list) count[si.si_signo]++;
-      for (const siginfo_t& si : own) add(si, i, false, count[si.si_signo]);
-      for (const siginfo_t& si : shared)
-        if (i == 0) add(si, 0, true, count[si.si_signo]);
-    }
-  }
-
-  void add(const siginfo_t& si, size_t thread, bool shared, int of_its_number) {
-    if (si.si_code != SI_TIMER || of_its_number != 1) return;
-    auto timer = timers_.find(si.si_timerid);
-    bool known = timer != timers_.end() && timer->second->signo == si.si_signo;
-    pending_.push_back({si.si_timerid, si.si_signo, known ? timer->second : nullptr, thread, shared});
-  }
-
-  /// The signal that is queued again needs room of its own.
-  bool at_limit() const {
-    auto status = procfs::parse_status(procfs::ProcDir(task_.handle()).read("status"));
-    return status.sig_queued + pending_.size() >= status.sig_queue_limit;
-  }
-
-  void add_take(Pending& p, Program& program) {
-    Arena& arena = borrowed_.arena();
-    p.set = arena.put(uint64_t{1} << (p.signo - 1));
-    p.none = arena.put(timespec{});
-    p.info = arena.alloc(sizeof(siginfo_t));
-    p.spec = arena.alloc(sizeof(itimerspec));
-    p.now = arena.alloc(sizeof(timespec));
-    p.take = program.allow(SYS_rt_sigtimedwait, p.set, p.info, p.none, 8);
-    NsPid tid = task_.threads[p.thread].ns_tid;
-    // the number comes from the call before: when there was nothing to take, nothing is queued
-    if (p.shared)
-      program.feed(p.take, program.allow(SYS_rt_sigqueueinfo, task_.ns_pid, 0, p.info), 1);
-    else
-      program.feed(p.take, program.allow(SYS_rt_tgsigqueueinfo, task_.ns_pid, tid, 0, p.info), 2);
-    if (!p.timer) return;
-    program.allow(SYS_timer_gettime, p.id, p.spec);
-    program.allow(SYS_clock_gettime, p.timer->clock_id, p.now);
-  }
-
-  /// The timer's own signal is queued behind ours, which is taken away then.
-  void add_set(const Pending& p, uint64_t overrun, Program& program) {
-    Arena& arena = borrowed_.arena();
-    auto* spec = arena.local<itimerspec>(p.spec);
-    auto past =
-        expired_at(in_ns(*arena.local<timespec>(p.now)), in_ns(spec->it_value), in_ns(spec->it_interval), overrun);
-    if (!past) return;
-    *spec = *past;
-    program.allow(SYS_timer_settime, p.id, TIMER_ABSTIME, p.spec, 0);
-    program.allow(SYS_rt_sigtimedwait, p.set, p.info, p.none, 8);
-  }
-
-  BorrowedTask& borrowed_;
-  const FrozenTask& task_;
-  std::map<int32_t, const procfs::PosixTimer*> timers_;
-  std::vector<Pending> pending_;
-};
 
 using Queue = google::protobuf::RepeatedPtrField<pb::siginfo_entry>;
 
@@ -165,7 +33,13 @@ siginfo_t siginfo_of(const pb::siginfo_entry& entry) {
   return si;
 }
 
-/// Takes the signals of timers out of one queue.
+void add_expiries(SignalledTimer& timer, uint64_t more) {
+  timer.overrun = std::min<uint64_t>(timer.overrun + more, INT32_MAX);
+  timer.signal.si_overrun = static_cast<int>(timer.overrun);
+}
+
+/// Takes the signals of timers out of one queue. A second one of a timer comes from a dump between two restores: the
+/// first had been queued by itself (start_signalled_timer).
 void take_from(Queue& queue, pb::task_timers_entry& timers, std::vector<SignalledTimer>& out) {
   for (int i = 0; i < queue.size();) {
     siginfo_t si = siginfo_of(queue.Get(i));
@@ -177,10 +51,17 @@ void take_from(Queue& queue, pb::task_timers_entry& timers, std::vector<Signalle
       i++;
       continue;
     }
-    out.push_back({*timer, static_cast<uint64_t>(std::max(0, si.si_overrun)), true, si});
+    queue.erase(queue.begin() + i);
+    const auto expiries = static_cast<uint64_t>(std::max(0, si.si_overrun));
+    auto taken = std::find_if(out.begin(), out.end(),
+                              [&](const SignalledTimer& t) { return t.timer.it_id() == timer->it_id(); });
+    if (taken != out.end()) {
+      add_expiries(*taken, expiries + 1);
+      continue;
+    }
+    out.push_back({*timer, expiries, true, si});
     timer->set_vsec(0);
     timer->set_vnsec(0);
-    queue.erase(queue.begin() + i);
   }
 }
 
@@ -196,34 +77,27 @@ bool is_queued(const std::vector<pb::core_entry*>& threads, uint32_t signo) {
 
 }  // namespace
 
-size_t overruns_arena_size(size_t signals) { return signals * (6 * (sizeof(Record) + 32) + 512) + 1024; }
+int64_t in_ns(const timespec& t) { return t.tv_sec * kSecond + t.tv_nsec; }
 
-size_t pending_timer_signals(const FrozenTask& task) {
-  auto count = [](const std::vector<siginfo_t>& list) {
-    return static_cast<size_t>(
-        std::count_if(list.begin(), list.end(), [](const siginfo_t& si) { return si.si_code == SI_TIMER; }));
-  };
-  size_t n = count(Tracee(task.threads[0].tid).pending_signals(true));
-  for (const FrozenThread& th : task.threads) n += count(Tracee(th.tid).pending_signals(false));
-  return n;
+std::optional<itimerspec> expired_at(int64_t now, int64_t left, int64_t interval, uint64_t overrun) {
+  itimerspec spec{};
+  spec.it_interval = from_ns(interval);
+  __int128 first = 1;
+  if (interval) first = static_cast<__int128>(now) + left - static_cast<__int128>(interval) * (overrun + 1);
+  if (first < 1 && overrun > 0) return std::nullopt;
+  spec.it_value = from_ns(static_cast<int64_t>(std::max<__int128>(first, 1)));
+  return spec;
 }
 
-PendingOverruns read_overruns(BorrowedTask& borrowed, const FrozenTask& task,
-                              const std::vector<procfs::PosixTimer>& timers) {
-  return OverrunReader(borrowed, task, timers).read();
-}
-
-void note_overruns(const PendingOverruns& overruns, std::vector<siginfo_t>& queued) {
-  for (auto si = queued.begin(); si != queued.end();) {
-    auto found = si->si_code == SI_TIMER ? overruns.find(si->si_timerid) : overruns.end();
-    if (found == overruns.end()) {
-      ++si;
-    } else if (found->second == kStaleSignal) {
-      si = queued.erase(si);
-    } else {
-      (si++)->si_overrun = found->second;
-    }
+bool await_timer_signal(HostPid tid, bool shared, int signo, int32_t id) {
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  Tracee thread(tid);
+  while (std::chrono::steady_clock::now() < patience) {
+    for (const siginfo_t& si : thread.pending_signals(shared))
+      if (si.si_signo == signo && si.si_code == SI_TIMER && si.si_timerid == id) return true;
+    ::sched_yield();
   }
+  return false;
 }
 
 std::vector<SignalledTimer> take_signalled_timers(const std::vector<pb::core_entry*>& threads) {
@@ -243,8 +117,8 @@ std::vector<SignalledTimer> take_signalled_timers(const std::vector<pb::core_ent
   return out;
 }
 
-void start_signalled_timer(const SignalledTimer& timer, NsPid own, const std::string& object, const CallInThread& call,
-                           RemoteAddr room, void* local) {
+void start_signalled_timer(const SignalledTimer& timer, NsPid own, HostPid taker, const std::string& object,
+                           const CallInThread& call, RemoteAddr room, void* local) {
   struct Room {
     timespec now;
     itimerspec spec;
@@ -275,7 +149,12 @@ void start_signalled_timer(const SignalledTimer& timer, NsPid own, const std::st
   must("starting", call(NsPid(0), SYS_timer_settime,
                         {t.it_id(), past ? uint64_t{TIMER_ABSTIME} : 0, room.value + offsetof(Room, spec), 0}));
   if (!past) return;
-  if (timer.pending) return;
+  if (timer.pending) {
+    const auto signo = static_cast<int>(t.si_signo());
+    if (!await_timer_signal(taker, !t.notify_thread_id(), signo, static_cast<int32_t>(t.it_id())))
+      throw Error(Failure::environment, object, format("POSIX timer %u did not send its pending signal", t.it_id()));
+    return;
+  }
   r->set = uint64_t{1} << (t.si_signo() - 1);
   r->limit = {1, 0};
   long result = call(NsPid(t.notify_thread_id()), SYS_rt_sigtimedwait,

@@ -81,15 +81,19 @@ void LastSteps::prepare_thread(const ImageTask& t, size_t i, MadeThread& thread,
 void LastSteps::start_signalled_timers(size_t n) {
   const ImageTask& t = task_of(n);
   if (t.signalled_timers.empty()) return;
-  auto call = [&](NsPid tid, long nr, std::initializer_list<uint64_t> args) {
-    Tracee tracee(worker(task_of(n), nodes_[n]).tid);
+  auto thread = [&](NsPid tid) {
     for (size_t i = 0; i < t.threads.size(); i++)
-      if (t.threads[i].tid == tid) tracee = Tracee(nodes_[n].threads[i].tid);
+      if (t.threads[i].tid == tid) return nodes_[n].threads[i].tid;
+    return worker(t, nodes_[n]).tid;
+  };
+  auto call = [&](NsPid tid, long nr, std::initializer_list<uint64_t> args) {
+    Tracee tracee(thread(tid));
     return tracee.run_syscall(tracee.registers(), nodes_[n].insn, nr, args);
   };
   RemoteAddr room = area_.arena().alloc(kSignalledTimerRoom);
   for (const SignalledTimer& timer : t.signalled_timers)
-    start_signalled_timer(timer, t.pid, t.object(), call, room, area_.arena().local(room));
+    start_signalled_timer(timer, t.pid, thread(NsPid(timer.timer.notify_thread_id())), t.object(), call, room,
+                          area_.arena().local(room));
 }
 
 void LastSteps::prepare_sigtrap(size_t n) {

@@ -11,6 +11,7 @@
 #include "engine/process/memory_policy.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/process/timer_overruns.h"
 #include "engine/process/timer_signals.h"
 #include "engine/process/timers.h"
 #include "temp_dir.h"
@@ -161,18 +162,20 @@ TEST_CASE("Signals of timers leave the queue with their timer, others stay") {
   add(SI_TIMER, 7, SIGUSR1, 4);
   add(SI_TIMER, 8, SIGUSR1, 4);  // of a timer that is gone
   add(SI_USER, 7, SIGUSR1, 0);
+  add(SI_TIMER, 7, SIGUSR1, 2);  // its own again after one that a restore had queued
   auto taken = take_signalled_timers({&leader});
   REQUIRE(taken.size() == 1);
   CHECK(taken[0].pending);
-  CHECK(taken[0].overrun == 4);
+  CHECK(taken[0].overrun == 7);
+  CHECK(taken[0].signal.si_overrun == 7);
   CHECK(taken[0].timer.vsec() == 3);
   CHECK(leader.tc().signals_s().signals_size() == 2);
   CHECK(leader.tc().timers().posix(0).vsec() == 0);
 
-  std::vector<siginfo_t> queued(2);
-  queued[0].si_code = queued[1].si_code = SI_TIMER;
+  std::vector<siginfo_t> queued(3);
+  for (siginfo_t& si : queued) si.si_code = SI_TIMER;
   queued[0].si_timerid = 3;
-  queued[1].si_timerid = 4;
+  queued[1].si_timerid = queued[2].si_timerid = 4;
   note_overruns({{3, kStaleSignal}, {4, 9}}, queued);
   REQUIRE(queued.size() == 1);
   CHECK(queued[0].si_overrun == 9);
