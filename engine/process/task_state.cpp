@@ -71,10 +71,12 @@ TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
 
 size_t TaskStateReader::arena_size() const {
   return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) + task_.threads.size() * (17 * sizeof(Record) + 480) +
-         overruns_arena_size(timer_signals_) + arch::kLocalDescriptors + 8192;
+         overruns_arena_size(timer_signals_) + clock_threads_arena_size(task_.threads.size(), posix_timers_) +
+         arch::kLocalDescriptors + 8192;
 }
 
 void TaskStateReader::ask_timers(BorrowedTask& borrowed) {
+  clock_threads_ = find_clock_threads(borrowed, task_, posix_timers_);
   if (timer_signals_) overruns_ = read_overruns(borrowed, task_, posix_timers_);
 }
 
@@ -232,7 +234,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   tc.set_flags(stat.flags);
   tc.set_personality(ext.threads(0).personality());
   sigactions_.collect(arena, tc);
-  timers_->collect(program, arena, pids_, task_.pid, *tc.mutable_timers());
+  timers_->collect(program, arena, pids_, task_.ns_pid, clock_threads_, *tc.mutable_timers());
   for (const rlimit& l : procfs::parse_limits(dir_.read("limits"))) {
     pb::rlimit_entry& e = *tc.mutable_rlimits()->add_rlimits();
     e.set_cur(l.rlim_cur);

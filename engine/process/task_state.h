@@ -66,6 +66,7 @@ class TaskStateReader {
   std::vector<procfs::PosixTimer> posix_timers_;
   size_t timer_signals_ = 0;  ///< pending
   PendingOverruns overruns_;
+  ClockThreads clock_threads_;
   SigactionReader sigactions_;
   std::optional<TimerReader> timers_;
   MembarrierReader membarrier_;

@@ -48,15 +48,8 @@ class OverrunReader {
     std::vector<Program> programs(task_.threads.size());
     for (Group& g : groups_) add_takes(g, programs[g.thread]);
     borrowed_.run(programs);
-    std::vector<Program> again(task_.threads.size());
-    std::vector<std::pair<const Group*, int32_t>> set;
-    for (const Group& g : groups_)
-      for (int32_t id : add_sets(g, taken_of(g, programs[g.thread]), again[g.thread])) set.emplace_back(&g, id);
-    borrowed_.run(again);
-    for (auto [g, id] : set)
-      if (!await_timer_signal(task_.threads[g->thread].tid, g->shared, g->signo, id))
-        log.warn("pid %d: POSIX timer %d did not send its pending signal again", task_.pid.value, id);
-    return found_;
+    for (const Group& g : groups_) set_again(g, taken_of(g, programs[g.thread]));
+    return std::move(found_);
   }
 
  private:
@@ -120,43 +113,54 @@ class OverrunReader {
     }
   }
 
-  /// Ids of the signals that were there to be taken, each as often. The others are stale.
+  /// Ids of the signals that were there to be taken, each as often. The others were of timers that have been set again,
+  /// deleted or stopped since: the kernel (6.13) has dropped them now.
   std::vector<int32_t> taken_of(const Group& g, const Program& program) {
     std::vector<int32_t> taken;
-    for (const Pending& p : g.signals) found_.emplace(p.id, kStaleSignal);
     for (const Pending& p : g.signals) {
       if (program.records()[p.take].result != g.signo) continue;
       const auto* info = borrowed_.arena().local<siginfo_t>(p.info);
-      int& overrun = found_[info->si_timerid];
-      overrun = kStaleSignal == overrun ? std::max(0, info->si_overrun) : overrun + 1 + std::max(0, info->si_overrun);
+      auto [found, first] = found_.try_emplace(info->si_timerid, PendingOverrun{-1, taken.size()});
+      found->second.overrun += 1 + std::max(0, info->si_overrun);
       taken.push_back(info->si_timerid);
     }
     return taken;
   }
 
-  /// The timers' own signals are queued behind ours, which are taken away then. Returns the timers; none of them when
-  /// one cannot: then ours stay.
-  std::vector<int32_t> add_sets(const Group& g, const std::vector<int32_t>& taken, Program& program) {
+  /// Each timer's own signal is queued behind ours, of which the first is taken away then: one after the other, so that
+  /// all are there at any moment. They are in order but for a timer that expires by itself meanwhile. Ours stay when
+  /// one of the timers cannot be set so.
+  void set_again(const Group& g, const std::vector<int32_t>& taken) {
+    std::map<int32_t, RemoteAddr> specs = past_times(g);
+    for (int32_t id : taken)
+      if (!specs.count(id)) return;
+    std::set<int32_t> set;
+    for (int32_t id : taken) {
+      std::vector<Program> programs(task_.threads.size());
+      bool first = set.insert(id).second;
+      if (first) programs[g.thread].allow(SYS_timer_settime, id, TIMER_ABSTIME, specs[id], 0);
+      programs[g.thread].allow(SYS_rt_sigtimedwait, g.set, 0, g.none, 8);
+      borrowed_.run(programs);
+      if (first && !await_timer_signal(task_.threads[g.thread].tid, g.shared, g.signo, id))
+        log.warn("pid %d: POSIX timer %d did not send its pending signal again", task_.pid.value, id);
+    }
+  }
+
+  /// By timer id, in the task's memory.
+  std::map<int32_t, RemoteAddr> past_times(const Group& g) const {
     Arena& arena = borrowed_.arena();
     std::map<int32_t, RemoteAddr> specs;
     for (const Pending& p : g.signals) {
-      if (std::find(taken.begin(), taken.end(), p.id) == taken.end()) continue;
-      if (!p.timer) return {};
+      auto found = found_.find(p.id);
+      if (!p.timer || found == found_.end() || specs.count(p.id)) continue;
       auto* spec = arena.local<itimerspec>(p.spec);
       auto past = expired_at(in_ns(*arena.local<timespec>(p.now)), in_ns(spec->it_value), in_ns(spec->it_interval),
-                             static_cast<uint64_t>(found_[p.id]));
-      if (!past) return {};
+                             static_cast<uint64_t>(found->second.overrun));
+      if (!past) continue;
       *spec = *past;
       specs.emplace(p.id, p.spec);
     }
-    std::vector<int32_t> set;
-    for (int32_t id : taken) {
-      if (std::find(set.begin(), set.end(), id) != set.end()) continue;
-      program.allow(SYS_timer_settime, id, TIMER_ABSTIME, specs[id], 0);
-      set.push_back(id);
-    }
-    for (size_t i = 0; i < taken.size(); i++) program.allow(SYS_rt_sigtimedwait, g.set, g.signals[i].info, g.none, 8);
-    return set;
+    return specs;
   }
 
   BorrowedTask& borrowed_;
@@ -186,16 +190,18 @@ PendingOverruns read_overruns(BorrowedTask& borrowed, const FrozenTask& task,
 }
 
 void note_overruns(const PendingOverruns& overruns, std::vector<siginfo_t>& queued) {
-  std::set<int32_t> noted;
-  for (auto si = queued.begin(); si != queued.end();) {
-    auto found = si->si_code == SI_TIMER ? overruns.find(si->si_timerid) : overruns.end();
-    if (found == overruns.end()) {
-      ++si;
-    } else if (found->second == kStaleSignal || !noted.insert(si->si_timerid).second) {
-      si = queued.erase(si);
-    } else {
-      (si++)->si_overrun = found->second;
-    }
+  std::map<int, std::map<size_t, siginfo_t>> noted;  // by number and place
+  std::erase_if(queued, [&](siginfo_t& si) {
+    auto found = si.si_code == SI_TIMER ? overruns.find(si.si_timerid) : overruns.end();
+    if (found == overruns.end()) return false;
+    si.si_overrun = found->second.overrun;
+    return !noted[si.si_signo].emplace(found->second.place, si).second;
+  });
+  for (siginfo_t& si : queued) {
+    if (si.si_code != SI_TIMER || !overruns.count(si.si_timerid)) continue;
+    auto& rest = noted[si.si_signo];
+    si = rest.begin()->second;
+    rest.erase(rest.begin());
   }
 }
 

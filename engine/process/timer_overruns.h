@@ -16,10 +16,12 @@ namespace nsr {
 class BorrowedTask;
 struct FrozenTask;
 
-/// Overruns of pending timer signals, by timer id, of two signals of one timer together; kStaleSignal for one whose
-/// timer was set again, deleted or stopped after it was queued: the kernel drops it instead of delivering it.
-using PendingOverruns = std::map<int32_t, int>;
-inline constexpr int kStaleSignal = -1;
+/// Of the pending signals of a timer, of two (timer_signals.h) together.
+struct PendingOverrun {
+  int overrun = 0;
+  size_t place = 0;  ///< among those of the same number
+};
+using PendingOverruns = std::map<int32_t, PendingOverrun>;  ///< by timer id
 
 /// Bytes of arena that read_overruns needs for so many pending timer signals.
 size_t overruns_arena_size(size_t signals);
@@ -30,7 +32,8 @@ size_t pending_timer_signals(const FrozenTask& task);
 /// once, and a task at its limit of queued signals.
 PendingOverruns read_overruns(BorrowedTask& borrowed, const FrozenTask& task,
                               const std::vector<procfs::PosixTimer>& timers);
-/// Writes the overruns into queued signals and drops those that are stale, and the second of a timer.
+/// Writes the overruns into the signals of a queue, drops the second of a timer, and gives those of one number the
+/// order in which they were read.
 void note_overruns(const PendingOverruns& overruns, std::vector<siginfo_t>& queued);
 
 }  // namespace nsr

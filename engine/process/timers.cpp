@@ -31,15 +31,10 @@ itimerval itimer_in(const pb::itimer_entry& e) {
   return v;
 }
 
-// A CPU clock id holds the complement of a pid or tid (0: the caller's own) above these three bits.
-constexpr int32_t kPerThread = 4;
-
-/// CLOCK_THREAD_CPUTIME_ID or its kind as the kernel keeps it: of the thread that made the timer.
-bool is_makers_clock(int32_t id) { return id == CLOCK_THREAD_CPUTIME_ID || (~(id >> 3) == 0 && (id & kPerThread)); }
-
-/// The id by which every thread of the process can name that clock of thread tid (clock_getcpuclockid(3)).
+/// The id by which every thread of the process can name that clock of thread tid (clock_getcpuclockid(3)): the
+/// complement of the tid above three bits for its kind.
 int32_t cpu_clock_of(NsPid tid, int32_t id) {
-  constexpr int32_t kSched = 2;
+  constexpr int32_t kPerThread = 4, kSched = 2;
   int32_t kind = id == CLOCK_THREAD_CPUTIME_ID ? kPerThread | kSched : id & 7;
   return static_cast<int32_t>(~static_cast<uint32_t>(tid.value) << 3) | kind;
 }
@@ -56,8 +51,8 @@ void TimerReader::add(Program& program, Arena& arena) {
   }
 }
 
-void TimerReader::collect(const Program& program, const Arena& arena, const PidMap& pids, HostPid process,
-                          pb::task_timers_entry& out) const {
+void TimerReader::collect(const Program& program, const Arena& arena, const PidMap& pids, NsPid process,
+                          const ClockThreads& clock_threads, pb::task_timers_entry& out) const {
   const auto* it = arena.local<itimerval>(itimers_);
   itimer_out(it[0], *out.mutable_real());
   itimer_out(it[1], *out.mutable_virt());
@@ -77,13 +72,10 @@ void TimerReader::collect(const Program& program, const Arena& arena, const PidM
     e.set_insec(static_cast<uint64_t>(spec[k].it_interval.tv_nsec));
     e.set_vsec(static_cast<uint64_t>(spec[k].it_value.tv_sec));
     e.set_vnsec(static_cast<uint64_t>(spec[k].it_value.tv_nsec));
-    if (!t.thread_id) continue;
-    auto tid = pids.inner(HostPid(t.target));
-    if (!tid) continue;
-    e.set_notify_thread_id(tid->value);
-    // The kernel does not tell which thread's clock it is: a timer that tells one thread counts that one's time.
-    if (is_makers_clock(t.clock_id) && HostPid(t.target) != process)
-      e.set_clock_id(static_cast<uint32_t>(cpu_clock_of(*tid, t.clock_id)));
+    if (auto tid = t.thread_id ? pids.inner(HostPid(t.target)) : std::nullopt) e.set_notify_thread_id(tid->value);
+    auto owner = clock_threads.find(t.id);
+    if (owner != clock_threads.end() && owner->second != process)
+      e.set_clock_id(static_cast<uint32_t>(cpu_clock_of(owner->second, t.clock_id)));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core.pb.h"
+#include "engine/process/thread_clocks.h"
 #include "engine/procfs/timers.h"
 #include "engine/trace/pid_map.h"
 #include "engine/trace/program.h"
@@ -18,8 +19,8 @@ class TimerReader {
   TimerReader(std::vector<procfs::PosixTimer> posix) : posix_(std::move(posix)) {}
   void add(Program& program, Arena& arena);
   /// process: whose timers they are.
-  void collect(const Program& program, const Arena& arena, const PidMap& pids, HostPid process,
-               pb::task_timers_entry& out) const;
+  void collect(const Program& program, const Arena& arena, const PidMap& pids, NsPid process,
+               const ClockThreads& clock_threads, pb::task_timers_entry& out) const;
 
  private:
   std::vector<procfs::PosixTimer> posix_;

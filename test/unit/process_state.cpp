@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -172,13 +173,19 @@ TEST_CASE("Signals of timers leave the queue with their timer, others stay") {
   CHECK(leader.tc().signals_s().signals_size() == 2);
   CHECK(leader.tc().timers().posix(0).vsec() == 0);
 
-  std::vector<siginfo_t> queued(3);
-  for (siginfo_t& si : queued) si.si_code = SI_TIMER;
-  queued[0].si_timerid = 3;
-  queued[1].si_timerid = queued[2].si_timerid = 4;
-  note_overruns({{3, kStaleSignal}, {4, 9}}, queued);
-  REQUIRE(queued.size() == 1);
-  CHECK(queued[0].si_overrun == 9);
+  std::vector<siginfo_t> queued(5);
+  for (int i = 0; i < 5; i++) {
+    queued[i].si_code = i == 1 ? SI_USER : SI_TIMER;
+    queued[i].si_timerid = std::array{3, 0, 4, 4, 5}[i];
+  }
+  note_overruns({{4, {9, 1}}, {5, {2, 0}}}, queued);
+  REQUIRE(queued.size() == 4);
+  CHECK(queued[0].si_timerid == 3);
+  CHECK(queued[1].si_code == SI_USER);
+  CHECK(queued[2].si_timerid == 5);
+  CHECK(queued[2].si_overrun == 2);
+  CHECK(queued[3].si_timerid == 4);
+  CHECK(queued[3].si_overrun == 9);
 }
 
 TEST_CASE("NUMA nodes are listed as the kernel writes them") {
