@@ -14,7 +14,7 @@ int command_unlock(const Options& options) {
   const auto inventory = images.one<pb::inventory_entry>(Img::inventory);
   const auto method = static_cast<NetworkLock>(inventory.network_lock_method());
   if (!inventory.has_dump_criu_run_id() || !inventory.has_network_lock_method() || method > NetworkLock::skip ||
-      !remove_kept_lock(method, inventory.dump_criu_run_id()))
+      !NetworkHold(method, inventory.dump_criu_run_id()).remove_kept())
     log.info("these images hold no connection still");
   return 0;
 }

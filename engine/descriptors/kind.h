@@ -149,6 +149,9 @@ class Kind {
   virtual void open(const pb::file_entry& entry, RestoreContext& ctx) = 0;
   /// Called once after every file is open, still before the tree exists (queued data, locks by description).
   virtual void finish_restore(RestoreContext&) {}
+  /// Called once when the tree is complete, before its network is open and it runs: for what could not be taken back
+  /// any more if the restore failed.
+  virtual void before_release() {}
   /// Called once when the tree runs and its network is open again.
   virtual void after_release() {}
   /// Adds records to the program of a task that leads a session, between its setsid(2) and the making of those of its

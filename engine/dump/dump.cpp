@@ -99,6 +99,8 @@ class Dump {
 
   void run() {
     check_target(options_.root_pid);
+    // A tree that has connections is to wait for it as little as may be.
+    if (options_.files.tcp_established && !options_.files.tcp_close) lock_.get_ready();
     images_.begin_dump();
     hook("pre-dump");
     if (options_.final_state != FinalState::kill) pages_.hold(private_bytes_of_tree(options_.root_pid) + (1 << 20));
@@ -349,6 +351,7 @@ class Dump {
       inventory.set_dump_criu_run_id(run_id_);
     }
     hook("post-dump");
+    lock_.check();
     // Tasks that live on need wait neither for the disk nor for files to be made.
     if (options_.final_state == FinalState::kill) {
       files_->write_last();

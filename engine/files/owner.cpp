@@ -115,6 +115,7 @@ class WithOwner final : public Kind {
   std::string describe(const pb::file_entry& entry) const override { return kind_->describe(entry); }
   void open(const pb::file_entry& entry, RestoreContext& ctx) override { kind_->open(entry, ctx); }
   void finish_restore(RestoreContext& ctx) override { kind_->finish_restore(ctx); }
+  void before_release() override { kind_->before_release(); }
   void after_release() override { kind_->after_release(); }
   void emit_session(TaskStage& stage) override { kind_->emit_session(stage); }
   void emit_inherited(TaskStage& stage) override { kind_->emit_inherited(stage); }

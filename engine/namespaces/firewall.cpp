@@ -25,38 +25,31 @@ End end_of(const sockaddr_storage& a) {
   return {mapped ? std::string(bytes + 12, 4) : std::string(bytes, 16), ntohs(in.sin6_port)};
 }
 
-void tidy(std::vector<Direction>& list) {
+void tidy(std::vector<Ends>& list) {
   std::sort(list.begin(), list.end());
   list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
 }  // namespace
 
-bool Direction::operator<(const Direction& o) const {
-  return std::tie(from, from_port, to, to_port) < std::tie(o.from, o.from_port, o.to, o.to_port);
+bool Ends::operator<(const Ends& o) const {
+  return std::tie(local, local_port, peer, peer_port) < std::tie(o.local, o.local_port, o.peer, o.peer_port);
 }
 
-Directions::Directions(std::span<const Connection> connections) {
+HeldPackets::HeldPackets(std::span<const Connection> connections) {
   for (const Connection& c : connections) {
     const End local = end_of(c.local), peer = end_of(c.peer);
-    auto& list = local.address.size() == 4 ? v4 : v6;
-    list.push_back({local.address, peer.address, local.port, peer.port});
-    list.push_back({peer.address, local.address, peer.port, local.port});
+    (local.address.size() == 4 ? v4 : v6).push_back({local.address, peer.address, local.port, peer.port});
   }
-  // Both ends in the tree name the same two directions twice.
   tidy(v4);
   tidy(v6);
 }
 
-void Directions::add(const Directions& more) {
+void HeldPackets::add(const HeldPackets& more) {
   v4.insert(v4.end(), more.v4.begin(), more.v4.end());
   v6.insert(v6.end(), more.v6.begin(), more.v6.end());
   tidy(v4);
   tidy(v6);
-}
-
-std::unique_ptr<Firewall> make_firewall(NetworkLock method) {
-  return method == NetworkLock::iptables ? make_iptables_firewall() : make_nft_firewall();
 }
 
 }  // namespace nsr

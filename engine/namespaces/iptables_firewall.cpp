@@ -41,15 +41,22 @@ std::string text_of(const std::string& address) {
   return text;
 }
 
-std::string drop_rules(const std::string& chain, const std::vector<Direction>& list) {
+std::string drop_rule(const std::string& chain, const std::string& from, uint16_t from_port, const std::string& to,
+                      uint16_t to_port) {
+  return format("-A %s -p tcp -s %s --sport %u -d %s --dport %u -j DROP\n", chain.c_str(), text_of(from).c_str(),
+                from_port, text_of(to).c_str(), to_port);
+}
+
+/// Both directions, as the chain sees what comes in and what goes out.
+std::string drop_rules(const std::string& chain, const std::vector<Ends>& list) {
   std::string rules;
-  for (const Direction& d : list)
-    rules += format("-A %s -p tcp -s %s --sport %u -d %s --dport %u -j DROP\n", chain.c_str(), text_of(d.from).c_str(),
-                    d.from_port, text_of(d.to).c_str(), d.to_port);
+  for (const Ends& e : list)
+    rules += drop_rule(chain, e.local, e.local_port, e.peer, e.peer_port) +
+             drop_rule(chain, e.peer, e.peer_port, e.local, e.local_port);
   return rules;
 }
 
-std::string make_rules(const std::string& chain, const std::vector<Direction>& list, bool all) {
+std::string make_rules(const std::string& chain, const std::vector<Ends>& list, bool all) {
   const char* name = chain.c_str();
   return format("*filter\n:%s - [0:0]\n-A %s -m mark --mark 0x%x -j RETURN\n", name, name, kLockPassMark) +
          (all ? format("-A %s -j DROP\n", name) : drop_rules(chain, list)) +
@@ -70,7 +77,7 @@ void change(const Protocol& protocol, const std::string& rules, const char* what
                 "the kernel needs iptables and CAP_NET_ADMIN; or use --network-lock nftables or skip");
 }
 
-bool exists(const Protocol& protocol, const std::string& chain) {
+bool has_chain(const Protocol& protocol, const std::string& chain) {
   return run_program({protocol.program, kWait, "-n", "-L", chain}, "").status == 0;
 }
 
@@ -110,29 +117,28 @@ class Undertaker {
 
 class IptablesFirewall : public Firewall {
  public:
-  void add(const std::string& table, const Directions& directions, bool owned) override;
-  void extend(const std::string& table, const Directions& more) override;
-  bool remove(const std::string& table) override;
+  void add(const std::string& table, const HeldPackets& packets, bool owned) override;
+  void extend(const std::string& table, const HeldPackets& more) override;
+  bool exists(const std::string& table) override;
+  void remove(const std::vector<std::string>& tables) override;
 
  private:
   std::map<std::string, std::unique_ptr<Undertaker>> undertakers_;  ///< by chain
 };
 
-void IptablesFirewall::add(const std::string& table, const Directions& directions, bool owned) {
+void IptablesFirewall::add(const std::string& table, const HeldPackets& packets, bool owned) {
   const std::string chain = chain_of(table);
   if (owned) undertakers_[chain] = std::make_unique<Undertaker>(chain);
   // Both at once are not to be had; a connection has one protocol.
-  if (directions.all || !directions.v4.empty())
-    change(kV4, make_rules(chain, directions.v4, directions.all), "making a chain");
-  if (directions.all || !directions.v6.empty())
-    change(kV6, make_rules(chain, directions.v6, directions.all), "making a chain");
+  if (packets.all || !packets.v4.empty()) change(kV4, make_rules(chain, packets.v4, packets.all), "making a chain");
+  if (packets.all || !packets.v6.empty()) change(kV6, make_rules(chain, packets.v6, packets.all), "making a chain");
 }
 
-void IptablesFirewall::extend(const std::string& table, const Directions& more) {
+void IptablesFirewall::extend(const std::string& table, const HeldPackets& more) {
   const std::string chain = chain_of(table);
-  const auto extend = [&](const Protocol& protocol, const std::vector<Direction>& list) {
+  const auto extend = [&](const Protocol& protocol, const std::vector<Ends>& list) {
     if (list.empty()) return;
-    const bool there = exists(protocol, chain);
+    const bool there = has_chain(protocol, chain);
     change(protocol, there ? "*filter\n" + drop_rules(chain, list) + "COMMIT\n" : make_rules(chain, list, false),
            "adding connections to a chain");
   };
@@ -140,16 +146,17 @@ void IptablesFirewall::extend(const std::string& table, const Directions& more) 
   extend(kV6, more.v6);
 }
 
-bool IptablesFirewall::remove(const std::string& table) {
-  const std::string chain = chain_of(table);
-  bool found = false;
-  for (const Protocol& protocol : {kV4, kV6}) {
-    if (!exists(protocol, chain)) continue;
-    change(protocol, removal_rules(chain), "removing a chain");
-    found = true;
+bool IptablesFirewall::exists(const std::string& table) {
+  return has_chain(kV4, chain_of(table)) || has_chain(kV6, chain_of(table));
+}
+
+void IptablesFirewall::remove(const std::vector<std::string>& tables) {
+  for (const std::string& table : tables) {
+    const std::string chain = chain_of(table);
+    for (const Protocol& protocol : {kV4, kV6})
+      if (has_chain(protocol, chain)) change(protocol, removal_rules(chain), "removing a chain");
+    undertakers_.erase(chain);
   }
-  undertakers_.erase(chain);
-  return found;
 }
 
 }  // namespace

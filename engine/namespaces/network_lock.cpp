@@ -41,25 +41,37 @@ NetworkHold::NetworkHold(NetworkLock method, std::string run_id)
 
 NetworkHold::~NetworkHold() { release(); }
 
-NetworkHold::Held& NetworkHold::add(uint64_t net, UniqueFd net_fd, Directions directions) {
-  Held held{std::move(net_fd), nullptr, std::move(directions), std::chrono::steady_clock::now()};
+void NetworkHold::get_ready(const std::function<NsPid()>& spare_id) {
+  if (method_ == NetworkLock::nftables && !helper_) helper_ = std::make_unique<NftHelper>(spare_id);
+}
+
+std::unique_ptr<Firewall> NetworkHold::make_firewall() {
+  if (method_ == NetworkLock::iptables) return make_iptables_firewall();
+  get_ready();
+  return make_nft_firewall(*helper_);
+}
+
+void NetworkHold::add(uint64_t net, UniqueFd net_fd, HeldPackets packets) {
+  Held held{std::move(net_fd), make_firewall(), std::move(packets), {}};
   const InNetworkNamespace there(held.net);
-  held.firewall = make_firewall(method_);
-  held.firewall->add(live_table_, held.directions, true);
-  return held_[net] = std::move(held);
+  held.firewall->add(live_table_, held.packets, true);
+  held.since = std::chrono::steady_clock::now();
+  held_[net] = std::move(held);
 }
 
 void NetworkHold::hold(std::span<const Connection> connections, int socket) {
   if (method_ == NetworkLock::skip || connections.empty()) return;
   const uint64_t net = network_namespace_of(socket);
   const auto known = held_.find(net);
-  Directions directions(connections);
+  HeldPackets packets(connections);
   if (known == held_.end()) {
-    directions.all = net != own_net_;
-    add(net, network_namespace(socket), std::move(directions));
+    packets.all = net != own_net_;
+    add(net, network_namespace(socket), std::move(packets));
   } else {
-    if (!known->second.directions.all) known->second.firewall->extend(live_table_, directions);
-    known->second.directions.add(directions);
+    Held& held = known->second;
+    const InNetworkNamespace there(held.net);
+    if (!held.packets.all) held.firewall->extend(live_table_, packets);
+    held.packets.add(packets);
   }
   log.info("%zu connections are held still", connections.size());
 }
@@ -70,49 +82,61 @@ void NetworkHold::hold_all(int namespace_fd) {
   UniqueFd net(fcntl(namespace_fd, F_DUPFD_CLOEXEC, 0));
   if (!net || fstat(namespace_fd, &st) != 0)
     throw_errno(Failure::environment, "network lock", "looking at a network namespace", errno);
-  Directions directions;
-  directions.all = true;
-  add(st.st_ino, std::move(net), std::move(directions));
+  HeldPackets packets;
+  packets.all = true;
+  add(st.st_ino, std::move(net), std::move(packets));
+}
+
+void NetworkHold::check() const {
+  if (active() && helper_) helper_->check();
 }
 
 void NetworkHold::keep() {
   for (auto& [net, held] : held_) {
     // The namespace may live on and others in it; nobody but the connections needs to wait for the restore.
-    held.directions.all = false;
-    if (held.directions.v4.empty() && held.directions.v6.empty()) continue;
+    held.packets.all = false;
+    if (held.packets.v4.empty() && held.packets.v6.empty()) continue;
     const InNetworkNamespace there(held.net);
-    held.firewall->add(kept_lock_table(run_id_), held.directions, false);
+    held.firewall->add(kept_lock_table(run_id_), held.packets, false);
   }
   release();
 }
 
+void NetworkHold::let_go(Held& held, const std::vector<std::string>& tables) {
+  const InNetworkNamespace there(held.net);
+  held.firewall->remove(tables);
+  using namespace std::chrono;
+  log.info("let go after %lld us",
+           static_cast<long long>(duration_cast<microseconds>(steady_clock::now() - held.since).count()));
+}
+
 void NetworkHold::release() noexcept {
-  for (auto& [net, held] : held_) {
-    try {
-      const InNetworkNamespace there(held.net);
-      held.firewall->remove(live_table_);
+  for (auto& [net, held] : held_) try {
+      let_go(held, {live_table_});
     } catch (const std::exception& e) {
       log.error("%s", e.what());  // it goes with this process
     }
-    using namespace std::chrono;
-    log.info("let go after %lld us",
-             static_cast<long long>(duration_cast<microseconds>(steady_clock::now() - held.since).count()));
-    // Closing a netlink socket of the firewall waits until the kernel has forgotten the rules, 10 to 20 ms.
-    released_.push_back(std::move(held));
-  }
   held_.clear();
 }
 
 void NetworkHold::open() {
-  release();
   if (method_ == NetworkLock::skip) return;
-  auto firewall = make_firewall(method_);
-  firewall->remove(kept_lock_table(run_id_));
-  released_.push_back({UniqueFd(), std::move(firewall), {}, {}});
+  // Both at once, as each change of a firewall with many rules takes its time.
+  if (const auto own = held_.find(own_net_); own != held_.end()) {
+    let_go(own->second, {live_table_, kept_lock_table(run_id_)});
+    held_.erase(own);
+  } else {
+    make_firewall()->remove({kept_lock_table(run_id_)});
+  }
+  release();
 }
 
-bool remove_kept_lock(NetworkLock method, const std::string& run_id) {
-  return method != NetworkLock::skip && make_firewall(method)->remove(kept_lock_table(run_id));
+bool NetworkHold::remove_kept() {
+  if (method_ == NetworkLock::skip) return false;
+  const auto firewall = make_firewall();
+  const std::string table = kept_lock_table(run_id_);
+  const bool there = firewall->exists(table);
+  if (there) firewall->remove({table});
+  return there;
 }
-
 }  // namespace nsr

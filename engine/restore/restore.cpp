@@ -1,11 +1,13 @@
 #include "engine/restore/restore.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -64,13 +66,14 @@ class Restore {
     }
     namespaces_.emplace(images_, *set_, options_);
     files_ = std::make_unique<RestoreFiles>(images_, options_, *set_, std::move(kinds_));
-    lock_.emplace(kept_method(), set_->inventory.dump_criu_run_id());
+    lock_ = std::make_unique<NetworkHold>(kept_method(), set_->inventory.dump_criu_run_id());
     files_->set_connection_lock(&*lock_);
     if (options_.plan) {
       std::fputs(plan_text(*set_, plan_, *files_).c_str(), stdout);
       return 0;
     }
     check_host();
+    if (needs_network_lock()) lock_->get_ready(SpareIds(*set_));
     hook("pre-restore");
     Waits::block_sigchld();
     area_.emplace(*set_, programs_size(*set_, plan_));
@@ -213,6 +216,8 @@ class Restore {
     cgroups.prepare();
     if (!root_task_) bear_root();
     Executor executor(*set_, plan_, programs, *area_);
+    // When it fails it waits for all children of the engine: the lock's own must have ended.
+    const std::unique_ptr<NetworkHold> lock = std::move(lock_);
     namespaces_->finish(*root_task_);
     namespaces_->leave();
     if (cgroups.moves(cgroup_of(0))) cgroups.move(0, cgroup_of(0), root_task_->pid(), false);
@@ -249,16 +254,17 @@ class Restore {
       report(start);
       ask_launcher();
       told_hook("pre-resume");
-      open_network();
+      files_->before_release();
+      open_network(*lock);
       // in a namespace of its own the tree dies with the launcher's init, which knows when the engine dies too early
       executor.release(options_.leave_stopped, options_.launcher_fd < 0);
+      files_->after_release();
       cgroups.keep();
       cgroups.freeze_again();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
       throw;
     }
-    files_->after_release();
     told_hook("post-resume");
   }
 
@@ -314,14 +320,21 @@ class Restore {
     return static_cast<NetworkLock>(i.network_lock_method());
   }
 
+  /// The dump has left a lock, or there are connections to be held.
+  bool needs_network_lock() const {
+    return set_->inventory.has_network_lock_method() || std::ranges::any_of(set_->files, [](const pb::file_entry& f) {
+             return f.type() == pb::INETSK && f.isk().proto() == IPPROTO_TCP && f.isk().dst_port() != 0;
+           });
+  }
+
   /// The tree answers for its connections itself from here on. Just before it runs: what it says at once would
   /// otherwise be turned back by the lock, and the kernel takes its time before it says it again.
-  void open_network() {
+  void open_network(NetworkHold& lock) const {
     // Also when the connections were left behind with --tcp-close.
     if (set_->inventory.has_network_lock_method())
-      lock_->open();
+      lock.open();
     else
-      lock_->release();
+      lock.release();
   }
 
   void write_pidfile() {
@@ -373,7 +386,7 @@ class Restore {
   std::optional<SharedArea> area_;
   std::optional<BornRoot> root_task_;
   std::optional<TreeNamespaces> namespaces_;
-  std::optional<NetworkHold> lock_;
+  std::unique_ptr<NetworkHold> lock_;
   std::unique_ptr<RestoreFiles> files_;
   std::vector<int> pages_fd_;  ///< as ImageSet::pages_files
   HostPid root_;

@@ -121,6 +121,10 @@ void RestoreFiles::provide(uint32_t id, UniqueFd fd) {
     throw Error(Failure::internal, format("file %u", id), "it was provided twice");
 }
 
+void RestoreFiles::before_release() {
+  for (auto& kind : kinds_) kind->before_release();
+}
+
 void RestoreFiles::after_release() {
   for (auto& kind : kinds_) kind->after_release();
 }

@@ -36,6 +36,7 @@ class RestoreFiles final : public RestoreContext {
   /// All programs are built: what was parked is with the tasks' sockets now.
   void end_parking();
   /// The tree runs and the network is open again.
+  void before_release();
   void after_release();
   void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
   void set_tree_proc(int fd) { tree_proc_ = fd; }

@@ -5,8 +5,10 @@
 
 #include "engine/base/error.h"
 #include "engine/descriptors/connection_lock.h"
+#include "engine/descriptors/net_namespace.h"
 #include "engine/descriptors/options.h"
 #include "engine/images/image_dir.h"
+#include "engine/sockets/inet_entry.h"
 #include "engine/sockets/inet_socket.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/tcp_checks.h"
@@ -165,17 +167,29 @@ void InetKind::open_connection(int fd, const pb::inet_sk_entry& sk, RestoreConte
   restore_tcp_stream(fd, local_of(sk, object), peer_of(sk, object), sk.state(), stream, object);
 }
 
-void InetKind::finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext&, const std::string& object) {
-  const SocketAddress local = local_of(sk, object), peer = peer_of(sk, object);
-  const TcpStream& stream = streams_.at(sk.id());
-  resume_tcp_stream(fd, local, peer, sk.state(), stream, object);
-  restored_.push_back({UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), make_nudge(fd, local, peer, sk.state(), stream)});
-  streams_.erase(sk.id());
+void InetKind::before_release() {
+  for (Restored& r : restored_) {
+    const InNetworkNamespace there(network_namespace(r.fd.get()));
+    const std::string object = object_of(r.sk);
+    const SocketAddress local = local_of(r.sk, object), peer = peer_of(r.sk, object);
+    const TcpStream& stream = streams_.at(r.sk.id());
+    resume_tcp_stream(r.fd.get(), local, peer, r.sk.state(), stream, object);
+    r.nudge = make_nudge(r.fd.get(), local, peer, r.sk.state(), stream);
+    complete(r.fd.get(), r.sk, *r.extra, object);
+    streams_.erase(r.sk.id());
+  }
 }
 
 void InetKind::after_release() {
-  for (const Restored& connection : restored_) push_tcp_queue(connection.fd.get(), connection.nudge);
+  for (const Restored& r : restored_) {
+    const InNetworkNamespace there(network_namespace(r.fd.get()));
+    push_tcp_queue(r.fd.get(), r.nudge);
+  }
   restored_.clear();
+}
+
+InetKind::~InetKind() {
+  for (const Restored& r : restored_) silence_tcp_connection(r.fd.get());
 }
 
 }  // namespace nsr

@@ -1,4 +1,5 @@
 // The restore of InetKind, but for live connections (inet_connection.cpp).
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -109,20 +110,25 @@ void InetKind::finish_restore(RestoreContext& ctx) {
       if (connect(fd, peer.get(), peer.length) != 0)
         throw_errno(Failure::environment, object, "connecting it to " + address_text(peer), errno);
     } else if (streams_.count(id)) {
-      finish_connection(fd, sk, ctx, object);
+      restored_.push_back({UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), sk, &extra, {}});
+      continue;
     } else if (waits_to_be_told(sk, extra)) {
       restore_ended(fd, make_address(sk.family(), sk.src_addr(), sk.src_port(), sk.ifname(), object), extra, object);
     } else if (is_tcp(sk) && sk.state() != kTcpClose && sk.state() != kTcpListen) {
       shut_down(fd, pb::BOTH, object);  // --tcp-close: the task reads an end of file
     }
-    if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
-    // Forced on for bind(2), taken away with repair mode.
-    if (is_tcp(sk)) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
-    shut_down(fd, sk.shutdown(), object);
-    apply_filter(fd, sk.opts(), object);
-    apply_extra_options(fd, extra, OptionTime::late, object);
+    complete(fd, sk, extra, object);
     ctx.make_room();
   }
+}
+
+void InetKind::complete(int fd, const pb::inet_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object) {
+  if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
+  // Forced on for bind(2), taken away with repair mode.
+  if (is_tcp(sk)) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
+  shut_down(fd, sk.shutdown(), object);
+  apply_filter(fd, sk.opts(), object);
+  apply_extra_options(fd, extra, OptionTime::late, object);
 }
 
 void InetKind::start_listening(RestoreContext& ctx) {

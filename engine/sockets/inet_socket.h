@@ -18,6 +18,8 @@ namespace nsr {
 
 class InetKind : public Kind {
  public:
+  /// Of a restore that failed: no peer hears of it.
+  ~InetKind() override;
   const char* name() const override { return "IP socket"; }
   bool match(const OpenFile& file) const override;
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override;
@@ -31,6 +33,8 @@ class InetKind : public Kind {
   void open(const pb::file_entry& entry, RestoreContext& ctx) override;
   /// Sockets start to listen when all are bound, and get their real SO_REUSEADDR, filters and shutdown halves then.
   void finish_restore(RestoreContext& ctx) override;
+  /// Connections leave repair mode as late as may be: before that the death of the engine tells their peers nothing.
+  void before_release() override;
   /// What waits in send queues goes out at once, not at the next retransmission.
   void after_release() override;
 
@@ -63,7 +67,8 @@ class InetKind : public Kind {
                  DumpContext& ctx);
   void hold_connections(RestoreContext& ctx);
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
-  void finish_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
+  /// What a socket gets when it listens or is connected.
+  static void complete(int fd, const pb::inet_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object);
 
   void read_streams(DumpContext& ctx);
   void check_groups();
@@ -79,6 +84,8 @@ class InetKind : public Kind {
   std::vector<Held> held_;  ///< dump: the connections that are kept
   struct Restored {
     UniqueFd fd;  ///< a duplicate
+    pb::inet_sk_entry sk;
+    const pb::nsr_sk_entry* extra;  ///< in extras_
     std::optional<TcpNudge> nudge;
   };
   std::vector<Restored> restored_;         ///< connections until the tree runs

@@ -334,6 +334,10 @@ int mute_tcp_connection(int fd, const std::string& object) {
   return reuse;
 }
 
+void silence_tcp_connection(int fd) {
+  setsockopt(fd, kTcp, TCP_REPAIR, &kRepairOn, sizeof kRepairOn);  // one that is over cannot and need not
+}
+
 void unmute_tcp_connection(int fd, int reuse) { leave_repair(fd, reuse); }
 
 std::optional<TcpNudge> make_nudge(int fd, const SocketAddress& local, const SocketAddress& peer, uint32_t state,

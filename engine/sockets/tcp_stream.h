@@ -53,6 +53,8 @@ void resume_tcp_stream(int fd, const SocketAddress& local, const SocketAddress& 
 
 /// The other way, without a packet.
 void unmute_tcp_connection(int fd, int reuse);
+/// The same for one that will be closed: its peer hears nothing of that. Whatever state it is in.
+void silence_tcp_connection(int fd);
 
 /// What makes a peer answer at once when its network is open again. After a restore the kernel has no idea of the round
 /// trip and waits three seconds (TCP_TIMEOUT_FALLBACK) before it sends anything again that got lost; the last segment

@@ -134,6 +134,7 @@ class Restore : public RestoreContext {
     for (const auto* entry : entries_)
       if (!fds.count(entry->id())) open_entry(*entry);
     for (auto& kind : kinds_) kind->finish_restore(*this);
+    for (auto& kind : kinds_) kind->before_release();
   }
   int fd(uint32_t id) const { return fds.at(id).get(); }
   std::map<uint32_t, UniqueFd> fds;

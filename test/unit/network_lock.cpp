@@ -36,7 +36,7 @@ void in_own_network(F body) {
   }).join();
 }
 
-struct Ends {
+struct Pair {
   int client, server;
   Connection connection() const {
     Connection c;
@@ -48,7 +48,7 @@ struct Ends {
   }
 };
 
-Ends connect_ends(int family) {
+Pair connect_ends(int family) {
   sockaddr_in6 a{};
   a.sin6_family = static_cast<sa_family_t>(family);
   if (family == AF_INET)
@@ -124,7 +124,7 @@ std::vector<NetworkLock> methods() {
 
 void holds_its_connections(NetworkLock method, int family) {
   in_own_network([&] {
-    const Ends held = connect_ends(family), other = connect_ends(family);
+    const Pair held = connect_ends(family), other = connect_ends(family);
     {
       NetworkHold hold(method, kRunId);
       const Connection c = held.connection();
@@ -143,7 +143,7 @@ void holds_its_connections(NetworkLock method, int family) {
     }
     CHECK(get(held.server) == "x");
     CHECK(get(held.client) == "y");
-    CHECK_FALSE(remove_kept_lock(method, kRunId));
+    CHECK_FALSE(NetworkHold(method, kRunId).remove_kept());
     for (int fd : {held.client, held.server, other.client, other.server}) close(fd);
   });
 }
@@ -160,7 +160,7 @@ TEST_CASE("network lock: ends with its process, however that ends") {
   NSR_NEEDS_ROOT;
   for (const NetworkLock method : methods())
     in_own_network([&] {
-      const Ends ends = connect_ends(AF_INET);
+      const Pair ends = connect_ends(AF_INET);
       const Connection c = ends.connection();
       int made[2];
       REQUIRE(pipe(made) == 0);
@@ -186,7 +186,7 @@ TEST_CASE("network lock: what a finished dump keeps stays until it is removed by
   NSR_NEEDS_ROOT;
   for (const NetworkLock method : methods())
     in_own_network([&] {
-      const Ends ends = connect_ends(AF_INET);
+      const Pair ends = connect_ends(AF_INET);
       {
         NetworkHold hold(method, kRunId);
         const Connection c = ends.connection();
@@ -195,9 +195,9 @@ TEST_CASE("network lock: what a finished dump keeps stays until it is removed by
       }
       REQUIRE(send(ends.client, "x", 1, 0) == 1);
       CHECK_FALSE(arrives(ends.server, 30));
-      CHECK_FALSE(remove_kept_lock(method, "fedcba98-89ab-4cde-8fab-0123456789ab"));
-      CHECK(remove_kept_lock(method, kRunId));
-      CHECK_FALSE(remove_kept_lock(method, kRunId));
+      CHECK_FALSE(NetworkHold(method, "fedcba98-89ab-4cde-8fab-0123456789ab").remove_kept());
+      CHECK(NetworkHold(method, kRunId).remove_kept());
+      CHECK_FALSE(NetworkHold(method, kRunId).remove_kept());
       CHECK(get(ends.server) == "x");
       close(ends.client), close(ends.server);
     });
@@ -230,7 +230,7 @@ TEST_CASE("tcp: FIN_WAIT1, CLOSING and LAST_ACK come back as they were and end i
   NSR_NEEDS_ROOT;
   in_own_network([] {
     NetworkHold hold(NetworkLock::nftables, kRunId);
-    const Ends a = connect_ends(AF_INET), b = connect_ends(AF_INET), c = connect_ends(AF_INET6);
+    const Pair a = connect_ends(AF_INET), b = connect_ends(AF_INET), c = connect_ends(AF_INET6);
     // Last acknowledgement: the peer closed, we close under the lock.
     REQUIRE(shutdown(c.client, SHUT_WR) == 0);
     wait_for_state(c.server, TCP_CLOSE_WAIT);

@@ -18,12 +18,12 @@ using namespace nsr;
 
 namespace {
 
-struct Ends {
+struct Pair {
   int client, server;
 };
 
 /// A connection to `host`; family AF_INET6 with "::ffff:127.0.0.1" is v4-mapped.
-Ends connection(int family = AF_INET, const char* host = "127.0.0.1") {
+Pair connection(int family = AF_INET, const char* host = "127.0.0.1") {
   sockaddr_storage a{};
   socklen_t n = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   a.ss_family = static_cast<sa_family_t>(family);
@@ -116,7 +116,7 @@ TEST_CASE("tcp: a connection goes on with its data, options and window scale") {
   const std::pair<int, const char*> hosts[] = {
       {AF_INET, "127.0.0.1"}, {AF_INET6, "::1"}, {AF_INET6, "::ffff:127.0.0.1"}};
   for (const auto& [family, host] : hosts) {
-    const Ends ends = connection(family, host);
+    const Pair ends = connection(family, host);
     const int on = 1, user_timeout = 7000;
     REQUIRE(setsockopt(ends.client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
     REQUIRE(setsockopt(ends.client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
@@ -152,7 +152,7 @@ TEST_CASE("tcp: a connection goes on with its data, options and window scale") {
 
 TEST_CASE("tcp: full queues on both sides, unsent data included") {
   NSR_NEEDS_ROOT;
-  const Ends ends = connection();
+  const Pair ends = connection();
   const int flags = fcntl(ends.client, F_GETFL);
   fcntl(ends.client, F_SETFL, flags | O_NONBLOCK);
   const std::string big = pattern(64 << 20, 2);
@@ -175,7 +175,7 @@ TEST_CASE("tcp: full queues on both sides, unsent data included") {
 
 TEST_CASE("tcp: the dump leaves a connection as it was") {
   NSR_NEEDS_ROOT;
-  const Ends ends = connection();
+  const Pair ends = connection();
   const int on = 1;
   REQUIRE(setsockopt(ends.client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
   put(ends.client, "quiet");
@@ -200,7 +200,7 @@ TEST_CASE("tcp: the dump leaves a connection as it was") {
 
 TEST_CASE("tcp: half-closed connections keep both ends' states") {
   NSR_NEEDS_ROOT;
-  const Ends ends = connection();
+  const Pair ends = connection();
   put(ends.client, "last words");
   REQUIRE(shutdown(ends.client, SHUT_WR) == 0);
   wait_for_state(ends.client, TCP_FIN_WAIT2);

@@ -56,7 +56,8 @@ def locks_of(port):
     if not shutil.which("nft"):
         return []
     text = subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True).stdout
-    tables = re.findall(r"^table inet (nsr-\S+) \{$(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    # behind the brace is the owner's name, if there is one
+    tables = re.findall(r"^table inet (nsr-\S+) \{(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
     return [name for name, body in tables if re.search(rf"\. {port}\b", body)]
 
 
@@ -117,6 +118,77 @@ def test_failed_dump(s):
         raise Failed("the dump found room where there is none")
     finish(results, total)
     no_lock_left(port)
+
+
+def helper_killer(s):
+    """An action script that kills what holds the engine's lock."""
+    script = s.path("kill-helper")
+    with open(script, "w") as f:
+        f.write("#!/bin/sh\ncase $CRTOOLS_SCRIPT_ACTION in post-dump|post-restore) pkill -KILL -P $PPID -x ns-netlock;; esac\n")
+    os.chmod(script, 0o755)
+    return ["--action-script", script]
+
+
+def test_helper_killed(s):
+    """Without what holds the lock a dump fails and so does a restore; the connection goes on, nothing stays locked."""
+    total = 256 << 20
+    pids, results, port = start(s, total)
+    engine = os.path.join(s.bin, "ns-engine")
+
+    def fails(*argv):
+        done = s.command([engine, *argv, ESTABLISHED, *helper_killer(s)], ok=False)
+        if done.returncode != 5 or "ns-netlock was killed" not in done.stderr:
+            raise Failed(f"{argv[0]} ended with {done.returncode}: {done.stderr}")
+    os.mkdir(s.path("failed"))
+    fails("dump", "-t", str(pids["recv"]), "-D", s.path("failed"))
+    no_lock_left(port)
+    s.dump(pids["recv"], "images", ESTABLISHED)
+    s.gone([pids["recv"]])
+    fails("restore", "-d", "-D", s.path("images"))
+    s.ns_restore("images", ESTABLISHED)
+    finish(results, total)
+    no_lock_left(port)
+
+
+def test_engine_and_helper_killed(s):
+    """Both are killed while the lock is on: it goes with them, the tree and its connection go on."""
+    total = 256 << 20
+    pids, results, port = start(s, total)
+    script = s.path("stay")
+    with open(script, "w") as f:
+        f.write(f"#!/bin/sh\n[ $CRTOOLS_SCRIPT_ACTION != post-dump ] || {{ echo $PPID > {s.path('here')}; exec sleep 60; }}\n")
+    os.chmod(script, 0o755)
+    for n, both in enumerate((False, True)):
+        images = s.path(f"images.{n}")
+        os.mkdir(images)
+        dump = s.spawn([os.path.join(s.bin, "ns-engine"), "dump", "-t", str(pids["recv"]), "-D", images, ESTABLISHED, "--action-script", script])
+        until(lambda: read(s.path("here")).strip() == str(dump.pid), "the dump holds the network")
+        if shutil.which("nft") and not locks_of(port):
+            raise Failed("there is no lock while the tree stands")
+        children = read(f"/proc/{dump.pid}/task/{dump.pid}/children").split()
+        for pid in children if both else [c for c in children if read(f"/proc/{c}/comm").strip() != "ns-netlock"]:
+            os.kill(int(pid), signal.SIGKILL)
+        dump.send_signal(signal.SIGKILL)
+        dump.wait()
+        until(lambda: not locks_of(port), "the lock has gone")
+        if not alive(pids["recv"]):
+            raise Failed("the receiver died with the engine")
+    finish(results, total)
+
+
+def test_no_helper(s):
+    """An engine without its helper says in one sentence what is missing, and still works with --network-lock skip."""
+    total = 64 << 20
+    pids, results, port = start(s, total)
+    engine = shutil.copy(os.path.join(s.bin, "ns-engine"), s.path("ns-engine"))
+    for n, (lock, wanted) in enumerate((([], 5), (["--network-lock", "skip"], 0))):
+        os.mkdir(s.path(f"images.{n}"))
+        done = s.command([engine, "dump", "-R", "-t", str(pids["recv"]), "-D", s.path(f"images.{n}"), ESTABLISHED, *lock], ok=False)
+        if done.returncode != wanted:
+            raise Failed(f"a dump with {lock} ended with {done.returncode}: {done.stderr}")
+        if wanted and not re.search(r"network lock: .*ns-netlock.*libnftables1.*--network-lock", done.stderr):
+            raise Failed(f"the message is: {done.stderr}")
+    finish(results, total)
 
 
 def test_unlock(s):
