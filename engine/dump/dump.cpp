@@ -247,27 +247,13 @@ class Dump {
     SharedPages shared(live_);
     segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
     auto scanned = Clock::now();
-    write_pages(shared);
+    shared.write(images_, pages_);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
   }
 
   void read_address_space(LiveTask& t) {
     collect_task_memory(t, borrowed_areas_[t.entry->ids.vm_id()], smaps_, *files_, segments_);
-  }
-
-  void write_pages(const SharedPages& shared) {
-    std::vector<StoredPagemap> stored;
-    std::map<HostPid, int> index;
-    for (LiveTask& t : live_) {
-      StoredPagemap& s = stored.emplace_back();
-      s.pid = t.frozen->ns_pid;
-      if (auto parent = index.find(t.frozen->parent); parent != index.end()) s.parent = parent->second;
-      s.leans = !t.in_parent.empty();
-      s.pages_id = pages_.write_task(t.handle(), t.frozen->ns_pid, t.pages, shared.shares(t), t.in_parent);
-      index[t.frozen->pid] = static_cast<int>(stored.size()) - 1;
-    }
-    link_pagemaps(images_, stored);
   }
 
   /// The namespace of this type that the tree lives in, when it is not the engine's; else empty.

@@ -27,7 +27,6 @@ struct LiveTask {
   pb::mm_entry mm;
   pb::nsr_mm_entry mm_ext;
   std::vector<PageStore::TaskRange> pages;
-  PageRanges in_parent;  ///< those of pages that its parent task has too
   HostPid handle() const { return frozen->handle(); }
   PageRange borrowed_area() const { return {borrowed->area_start(), borrowed->area_end()}; }
 };

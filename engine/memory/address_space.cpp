@@ -78,59 +78,57 @@ bool AddressSpace::inheritable(const Vma& vma, const AddressSpace& base) const {
   const pb::vma_entry& v = *vma.entry;
   // a border to a neighbour of the same kind must be there in the parent, too
   bool next_apart = &vma != &vmas_.back() && (&vma + 1)->apart;
+  const Vma* b = base.vma_around(vma.range());
+  if (!b) return false;
   if (vma.apart || next_apart) {
-    bool exact = false;
-    for (const Vma& b : base.vmas_)
-      exact |= b.entry->start() == v.start() && b.entry->end() == v.end() && b.apart == vma.apart &&
-               (&b != &base.vmas_.back() && (&b + 1)->apart) == next_apart;
+    bool exact =
+        b->range() == vma.range() && b->apart == vma.apart && (b != &base.vmas_.back() && (b + 1)->apart) == next_apart;
     if (!exact) return false;
   }
   if (!is_private(v) || is_hugetlb(v)) return false;
   constexpr uint32_t kFlags = MAP_GROWSDOWN | MAP_NORESERVE | MAP_ANONYMOUS | MAP_TYPE;
-  for (const Vma& b : base.vmas_) {
-    const pb::vma_entry& w = *b.entry;
-    if (w.start() > v.start() || w.end() < v.end()) continue;
-    // what was accounted once stays so
-    auto accounted = [](const Vma& x) { return x.has(VmFlag::ac) || (x.loading_prot & PROT_WRITE); };
-    if (accounted(b) != accounted(vma)) return false;
-    if (!is_private(w) || (w.flags() & kFlags) != (v.flags() & kFlags)) return false;
-    return !has_file(v) || (w.shmid() == v.shmid() && w.pgoff() - w.start() == v.pgoff() - v.start());
-  }
-  return false;
+  const pb::vma_entry& w = *b->entry;
+  // what was accounted once stays so
+  auto accounted = [](const Vma& x) { return x.has(VmFlag::ac) || (x.loading_prot & PROT_WRITE); };
+  if (accounted(*b) != accounted(vma)) return false;
+  if (!is_private(w) || (w.flags() & kFlags) != (v.flags() & kFlags)) return false;
+  return !has_file(v) || (w.shmid() == v.shmid() && w.pgoff() - w.start() == v.pgoff() - v.start());
 }
 
-void AddressSpace::be_born_from(const AddressSpace& base, const PageRanges& shared) {
+const AddressSpace::Vma* AddressSpace::vma_around(PageRange r) const {
+  auto at = std::lower_bound(vmas_.begin(), vmas_.end(), r.end,
+                             [](const Vma& v, uint64_t end) { return v.entry->end() < end; });
+  return at != vmas_.end() && at->entry->start() <= r.start ? &*at : nullptr;
+}
+
+PageRanges AddressSpace::heritable(const AddressSpace& base) const {
+  PageRanges out;
+  for (const Vma& v : vmas_)
+    if (inheritable(v, base)) out.push_back(v.range());
+  return out;
+}
+
+PageRanges AddressSpace::writable() const {
+  PageRanges out;
+  for (const Vma& v : vmas_)
+    if (v.loading_prot & PROT_WRITE) out.push_back(v.range());
+  return out;
+}
+
+void AddressSpace::be_born_from(const AddressSpace& base, const PageRanges& there, const PageRanges& born) {
   base_ = &base;
-  if (shared.empty()) return;
-  PageRanges inherited;
+  there_ = there;
+  born_ = born;
+  if (born.empty()) return;
   for (Vma& v : vmas_) {
     v.inherited = inheritable(v, base);
-    if (!v.inherited) continue;
-    inherited.push_back(v.range());
-    v.flagged = false;
-    for (const Vma& b : base.vmas_)
-      if (b.entry->start() <= v.entry->start() && b.entry->end() >= v.entry->end()) v.flagged = b.flagged;
+    if (v.inherited) v.flagged = base.vma_around(v.range())->flagged;
   }
-  kept_ = intersect(subtract(intersect(shared, pages_), base.refused_), intersect(inherited, base.at_fork()));
 }
 
-PageRanges AddressSpace::at_fork() const { return unite(unite(kept_, early_), for_children_); }
-
-void AddressSpace::load_for_children(const PageRanges& wanted, const AddressSpace& source) {
-  PageRanges writable, heritable;
-  for (const Vma& v : vmas_)
-    if (v.loading_prot & PROT_WRITE) writable.push_back(v.range());
-  for (const Vma& v : source.vmas_)
-    if (source.inheritable(v, *this)) heritable.push_back(v.range());
-  PageRanges pages = intersect(intersect(subtract(wanted, kept_), writable), heritable);
-  refused_ = unite(refused_, subtract(wanted, pages));
-  if (pages.empty()) return;
-  foreign_.push_back({pages, &source});
-  for_children_ = unite(for_children_, pages);
-}
-
-void AddressSpace::load_early(const PageRanges& wanted) {
-  early_ = unite(early_, subtract(subtract(intersect(wanted, pages_), kept_), for_children_));
+void AddressSpace::after_children(const PageRanges& complete, const PageRanges& stale) {
+  complete_ = complete;
+  stale_ = stale;
 }
 
 }  // namespace nsr

@@ -19,21 +19,26 @@ struct PageLoad {
   int fd;  ///< the engine's descriptor of the pages image
 };
 
-/// How the address space of one task is made. Where tasks share pages copy-on-write with their parent, that one maps
-/// and loads first and is forked then; what follows in the child makes the difference.
+/// How the address space of one task is made. Where tasks have pages in common, the one that makes the others maps
+/// first and has those pages when it forks; what follows in the child makes the difference.
 ///
-/// Order of a task's program: emit_map, emit_early, [children that share], [children that do not], emit_late,
-/// emit_settle. A task whose children share nothing forks them first, while it has no memory of its own.
+/// Order of a task's program: emit_map, then for each child emit_pages and emit_foreign of what it is to be born with,
+/// emit_late, emit_settle. A task whose children are born with nothing forks them first, while it has no memory of its
+/// own.
 class AddressSpace {
  public:
   /// pages: ascending, inside mappings; those of the vDSO are left out by this class.
   AddressSpace(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, const std::vector<PageLoad>& pages);
 
-  /// The task is born with all of `base` after its emit_map and emit_early. shared: pages that it keeps of that.
-  void be_born_from(const AddressSpace& base, const PageRanges& shared);
-  /// Pages that children will keep: loaded before they are forked. Pages that the task itself keeps of its base are not
-  /// loaded again.
-  void load_early(const PageRanges& wanted);
+  /// Ranges of mappings that a child of `base` can have from birth.
+  PageRanges heritable(const AddressSpace& base) const;
+  /// Where pages of others can be loaded.
+  PageRanges writable() const;
+
+  /// The task is born with all of `base` after its emit_map, in which these pages are `there`. It keeps those of born.
+  void be_born_from(const AddressSpace& base, const PageRanges& there, const PageRanges& born);
+  /// When its children are made: which of its pages are there, and which are there that are not its own.
+  void after_children(const PageRanges& complete, const PageRanges& stale);
 
   /// Leaves to engine/memory/page_push.h what the engine's threads do faster, where it is much: then the task waits
   /// for them between emit_late and emit_settle.
@@ -46,15 +51,14 @@ class AddressSpace {
   /// Huge pages and own pages of private files, for process_vm_writev(2).
   std::vector<PageLoad> written_loads() const { return cut_loads(written_); }
 
-  /// Pages that only children share: they are there while these are made, out of the image of one of them, and go
-  /// again. To be called before load_early.
-  void load_for_children(const PageRanges& wanted, const AddressSpace& source);
-
   /// fd_of: the engine's descriptor of a file id as the task inherits it.
   /// area: where the programs lie. Throws Error(environment) when the vDSO in the image is of another layout than the
   /// kernel's.
   void emit_map(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const;
-  void emit_early(TaskProgram& out, Arena& arena) const;
+  /// Loads pages of its own.
+  void emit_pages(const PageRanges& which, TaskProgram& out, Arena& arena) const;
+  /// Loads these pages out of the image of another task, for children.
+  void emit_foreign(const AddressSpace& source, const PageRanges& which, TaskProgram& out, Arena& arena) const;
   void emit_late(TaskProgram& out, Arena& arena) const;
   /// Protections, advice, names, keys, guards, locks, AIO rings, seals.
   /// readable_fd: a regular file with content, as the task inherits it.
@@ -81,7 +85,8 @@ class AddressSpace {
   static bool is_ring(const Vma& v);
   bool mergeable(const Vma& a, const Vma& b) const;
   bool inheritable(const Vma& v, const AddressSpace& base) const;
-  PageRanges at_fork() const;
+  /// The mapping with all of a range; null when there is none.
+  const Vma* vma_around(PageRange r) const;
   void emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const;
   void emit_apart(const Vma& v, Program& p) const;
   void emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const;
@@ -90,7 +95,6 @@ class AddressSpace {
   void emit_inherited(Program& p) const;
   void emit_attachment(const pb::vma_entry& first, uint64_t segment, Program& p) const;
   void emit_huge(const PageRanges& ranges, Program& p) const;
-  void emit_pages(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   std::vector<PageLoad> cut_loads(const PageRanges& which) const;
   void load(const PageRanges& which, TaskProgram& out, Arena& arena) const;
   void emit_pkeys(Program& p) const;
@@ -103,15 +107,10 @@ class AddressSpace {
   const pb::nsr_mm_entry& ext_;
   std::vector<PageLoad> loads_;
   std::vector<Vma> vmas_;
-  PageRanges pages_, huge_;  ///< pages of its own; which of these are in transparent huge pages
-  PageRanges kept_, early_;  ///< pages from birth; pages loaded before children are made
-  struct Foreign {
-    PageRanges pages;
-    const AddressSpace* source;
-  };
-  std::vector<Foreign> foreign_;
-  PageRanges for_children_, refused_;  ///< all pages of foreign_; those that were wanted so and cannot be
-  PageRanges copied_, written_;        ///< pages that the engine puts there
+  PageRanges pages_, huge_;      ///< pages of its own; which of these are in transparent huge pages
+  PageRanges there_, born_;      ///< what its maker has when it is born; what stays of that
+  PageRanges complete_, stale_;  ///< see after_children
+  PageRanges copied_, written_;  ///< pages that the engine puts there
   const AddressSpace* base_ = nullptr;
 };
 

@@ -99,7 +99,7 @@ void AddressSpace::emit_inherited(Program& p) const {
   for (const Vma& v : vmas_)
     if (v.inherited) keep.push_back(v.range());
   for (const PageRange& r : subtract(unite(all_of(base_->mm_), {}), keep)) p.call(SYS_munmap, r.start, r.end - r.start);
-  for (const PageRange& r : subtract(intersect(base_->at_fork(), keep), kept_)) {
+  for (const PageRange& r : subtract(intersect(there_, keep), born_)) {
     p.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
     p.note("drop pages of the parent");
   }

@@ -42,7 +42,7 @@ void AddressSpace::choose_pushed(bool copies) {
   PageRanges anonymous, files;
   for (const Vma& v : vmas_)
     if (is_private(*v.entry) && !is_hugetlb(*v.entry)) (has_file(*v.entry) ? files : anonymous).push_back(v.range());
-  PageRanges late = subtract(subtract(pages_, kept_), early_);
+  PageRanges late = subtract(pages_, complete_);
   written_ = unite(intersect(late, huge_), intersect(late, files));
   copied_ = intersect(subtract(late, huge_), anonymous);
   if (!copies || (!copied_.empty() && bytes_of(copied_) / copied_.size() < kCopiedRun)) copied_.clear();
@@ -102,17 +102,16 @@ void AddressSpace::emit_huge(const PageRanges& ranges, Program& p) const {
   }
 }
 
-void AddressSpace::emit_early(TaskProgram& out, Arena& arena) const {
-  emit_pages(early_, out, arena);
-  if (foreign_.empty()) return;
+void AddressSpace::emit_foreign(const AddressSpace& source, const PageRanges& which, TaskProgram& out,
+                                Arena& arena) const {
   out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
-  for (const Foreign& f : foreign_) f.source->load(f.pages, out, arena);
+  source.load(which, out, arena);
   out.calls.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 
 void AddressSpace::emit_late(TaskProgram& out, Arena& arena) const {
-  for (const PageRange& r : for_children_) out.calls.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
-  PageRanges late = subtract(subtract(pages_, kept_), early_);
+  for (const PageRange& r : stale_) out.calls.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
+  PageRanges late = subtract(pages_, complete_);
   emit_pages(subtract(subtract(late, copied_), written_), out, arena);
   emit_huge(intersect(written_, huge_), out.calls);
 }

@@ -144,8 +144,7 @@ size_t memory_arena_size(const pb::mm_entry& mm, const pb::nsr_mm_entry& ext, si
   size_t vmas = static_cast<size_t>(mm.vmas_size()), names = 0, advice = 0;
   for (const auto& v : mm.vmas()) advice += static_cast<size_t>(__builtin_popcountll(v.madv()));
   for (const auto& x : ext.vmas()) names += x.name().size() + 16;
-  size_t cuts =
-      static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.shared_with_parent_size() + ext.fork_pages_size());
+  size_t cuts = static_cast<size_t>(ext.huge_size() + ext.guards_size() + ext.common_size());
   size_t rings = 0;
   for (const auto& a : mm.aios()) rings += aio_arena_size(a);
   // the area costs nothing where it is not used

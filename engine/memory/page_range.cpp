@@ -32,6 +32,15 @@ PageRanges subtract(const PageRanges& a, const PageRanges& b) {
   return out;
 }
 
+bool overlap(const PageRanges& a, const PageRanges& b) {
+  if (a.size() > b.size()) return overlap(b, a);
+  return std::any_of(a.begin(), a.end(), [&](const PageRange& r) {
+    auto at =
+        std::upper_bound(b.begin(), b.end(), r.start, [](uint64_t start, const PageRange& x) { return start < x.end; });
+    return at != b.end() && at->start < r.end;
+  });
+}
+
 PageRanges unite(const PageRanges& a, const PageRanges& b) {
   PageRanges out, both(a);
   both.insert(both.end(), b.begin(), b.end());

@@ -22,6 +22,8 @@ inline void add_range(PageRanges& list, PageRange r) {
 }
 PageRanges intersect(const PageRanges& a, const PageRanges& b);
 PageRanges subtract(const PageRanges& a, const PageRanges& b);
+/// Whether they have a page in common; fast where one list is short.
+bool overlap(const PageRanges& a, const PageRanges& b);
 /// Touching ranges become one.
 PageRanges unite(const PageRanges& a, const PageRanges& b);
 

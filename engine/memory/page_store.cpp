@@ -19,6 +19,7 @@
 #include "engine/memory/memory_object.h"
 #include "engine/memory/page_buffer.h"
 #include "engine/memory/page_scan.h"
+#include "engine/memory/pagemap_links.h"
 #include "engine/trace/tracee.h"
 #include "pagemap.pb.h"
 
@@ -67,27 +68,18 @@ class PagesFile {
   PagesFile(ImageDir& images, uint32_t id, PageBuffer* held = nullptr)
       : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)), held_(held) {}
 
-  void write_task(HostPid pid, const std::vector<PageStore::TaskRange>& ranges, bool cow) {
+  /// cow: the pages have more users than one.
+  void write_pages(const std::vector<PageStore::CommonRange>& ranges, bool cow) {
     cow_ = cow;
+    cut(ranges);
     std::vector<Chunk>& chunks = chunks_;
-    uint64_t offset = 0;
-    for (const auto& r : ranges)
-      for (uint64_t at = r.range.start; at < r.range.end;) {
-        if (chunks.empty() || chunks.back().bytes == kChunk) chunks.push_back({offset, 0, {}, nullptr});
-        Chunk& c = chunks.back();
-        uint64_t n = std::min(r.range.end - at, kChunk - c.bytes);
-        c.pieces.push_back({at, at + n});
-        c.bytes += n;
-        offset += n;
-        at += n;
-      }
     std::atomic<size_t> next{0};
     std::exception_ptr failure;
     std::mutex mutex;
     auto work = [&] {
       try {
         std::unique_ptr<std::byte[]> buffer;
-        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(pid, chunks[i], buffer);
+        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(chunks[i], buffer);
       } catch (...) {
         std::lock_guard lock(mutex);
         failure = std::current_exception();
@@ -127,19 +119,34 @@ class PagesFile {
  private:
   static constexpr size_t kThreads = 4;
   struct Chunk {
+    HostPid pid;
     uint64_t offset, bytes;
     std::vector<PageRange> pieces;
     std::byte* held = nullptr;  ///< where its bytes wait to be written
   };
 
-  void move(HostPid pid, Chunk& c, std::unique_ptr<std::byte[]>& buffer) {
-    if (held_ && (c.held = held_->take(c.bytes))) return read(pid, c, c.held);
+  void cut(const std::vector<PageStore::CommonRange>& ranges) {
+    uint64_t offset = 0;
+    for (const auto& r : ranges)
+      for (uint64_t at = r.range.start, n; at < r.range.end; at += n, offset += n) {
+        if (chunks_.empty() || chunks_.back().bytes == kChunk || chunks_.back().pid != r.pid)
+          chunks_.push_back({r.pid, offset, 0, {}, nullptr});
+        Chunk& c = chunks_.back();
+        n = std::min(r.range.end - at, kChunk - c.bytes);
+        c.pieces.push_back({at, at + n});
+        c.bytes += n;
+      }
+  }
+
+  void move(Chunk& c, std::unique_ptr<std::byte[]>& buffer) {
+    if (held_ && (c.held = held_->take(c.bytes))) return read(c, c.held);
     if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(kChunk);
-    read(pid, c, buffer.get());
+    read(c, buffer.get());
     put(buffer.get(), c.bytes, c.offset);
   }
 
-  void read(HostPid pid, const Chunk& c, std::byte* buffer) const {
+  void read(const Chunk& c, std::byte* buffer) const {
+    const HostPid pid = c.pid;
     std::vector<iovec> remote;
     for (const PageRange& p : c.pieces) remote.push_back({reinterpret_cast<void*>(p.start), p.end - p.start});
     iovec local{buffer, c.bytes};
@@ -186,30 +193,57 @@ void PageStore::write_held() {
 }
 
 uint32_t PageStore::write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow,
-                               const PageRanges& in_parent) {
+                               const PageRanges& elsewhere) {
   uint32_t id = next_pages_id_++;
   ImageWriter map = start_pagemap(images_, Img::pagemap, static_cast<uint64_t>(nspid.value), id);
-  auto pages = std::make_unique<PagesFile>(images_, id, buffer_.get());
-  uint64_t total = 0;
-  std::vector<TaskRange> own;
+  std::vector<CommonRange> own;
   size_t k = 0;
   for (const TaskRange& r : ranges)
     for (uint64_t at = r.range.start; at < r.range.end;) {
-      while (k < in_parent.size() && in_parent[k].end <= at) k++;
-      bool elsewhere = k < in_parent.size() && in_parent[k].start <= at;
-      uint64_t end = k == in_parent.size() ? r.range.end : elsewhere ? in_parent[k].end : in_parent[k].start;
+      while (k < elsewhere.size() && elsewhere[k].end <= at) k++;
+      bool there = k < elsewhere.size() && elsewhere[k].start <= at;
+      uint64_t end = k == elsewhere.size() ? r.range.end : there ? elsewhere[k].end : elsewhere[k].start;
       end = std::min(end, r.range.end);
-      map.write(entry_of(at, (end - at) / kPage, elsewhere ? kParent : kPresent | (r.lazy ? kLazy : 0)));
-      if (!elsewhere) own.push_back({{at, end}, r.lazy, r.private_memory});
-      if (!elsewhere) total += (end - at) / kPage;
+      map.write(entry_of(at, (end - at) / kPage, there ? kParent : kPresent | (r.lazy ? kLazy : 0)));
+      if (!there) own.push_back({{at, end}, pid});
       at = end;
     }
-  pages->write_task(pid, own, cow);
-  if (pages->holds_pages()) held_.push_back(std::move(pages));
+  uint64_t total = write_pages(id, own, cow);
   map.finish();
-  counts_.written += total;
   log.info("pid %d: %llu pages in %zu ranges", pid.value, static_cast<unsigned long long>(total), own.size());
   return id;
+}
+
+uint32_t PageStore::write_common(size_t index, const std::vector<CommonRange>& ranges, const PageRanges& elsewhere) {
+  uint32_t id = next_pages_id_++;
+  ImageWriter map = start_pagemap(images_, Img::pagemap, static_cast<uint64_t>(common_pagemap(index).value), id);
+  PageRanges behind;
+  for (const CommonRange& r : ranges) behind.push_back(r.range);
+  behind = subtract(elsewhere, behind);
+  auto next = behind.begin();
+  auto write_behind = [&](uint64_t end) {
+    for (; next != behind.end() && next->start < end; ++next)
+      map.write(entry_of(next->start, (next->end - next->start) / kPage, kParent));
+  };
+  for (const CommonRange& r : ranges) {
+    write_behind(r.range.start);
+    map.write(entry_of(r.range.start, (r.range.end - r.range.start) / kPage, kPresent));
+  }
+  write_behind(UINT64_MAX);
+  uint64_t total = write_pages(id, ranges, true);
+  map.finish();
+  log.info("%llu pages that tasks have in common but not with their parents", static_cast<unsigned long long>(total));
+  return id;
+}
+
+uint64_t PageStore::write_pages(uint32_t id, const std::vector<CommonRange>& ranges, bool cow) {
+  auto pages = std::make_unique<PagesFile>(images_, id, buffer_.get());
+  pages->write_pages(ranges, cow);
+  if (pages->holds_pages()) held_.push_back(std::move(pages));
+  uint64_t total = 0;
+  for (const CommonRange& r : ranges) total += (r.range.end - r.range.start) / kPage;
+  counts_.written += total;
+  return total;
 }
 
 uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,

@@ -34,15 +34,25 @@ class PageStore {
     bool lazy;
     bool private_memory = true;  ///< false for the vDSO
   };
-  /// cow: the task shares pages with others of the tree since fork, which must stay so. in_parent: those of its pages
-  /// that stand in the image of its parent task (engine/memory/pagemap_links.h). Returns the number of the pages image.
+  /// cow: the task shares pages with others of the tree since fork, which must stay so. elsewhere: those of its pages
+  /// that stand in another image (engine/memory/pagemap_links.h). Returns the number of the pages image.
   uint32_t write_task(HostPid pid, NsPid nspid, const std::vector<TaskRange>& ranges, bool cow,
-                      const PageRanges& in_parent);
+                      const PageRanges& elsewhere);
+  /// Pages of several tasks, ascending.
+  struct CommonRange {
+    PageRange range;
+    HostPid pid;  ///< one of those who have them
+  };
+  /// A common pagemap of engine/memory/pagemap_links.h. elsewhere: what its users look for behind it.
+  uint32_t write_common(size_t index, const std::vector<CommonRange>& ranges, const PageRanges& elsewhere);
   /// Data of a file-like memory object, holes left out; shmid numbers the image.
   void write_shared(uint64_t shmid, int fd, uint64_t length);
   PageCounts& counts() { return counts_; }
 
  private:
+  /// Returns how many pages these are.
+  uint64_t write_pages(uint32_t id, const std::vector<CommonRange>& ranges, bool cow);
+
   ImageDir& images_;
   std::unique_ptr<PageBuffer> buffer_;
   std::vector<std::unique_ptr<PagesFile>> held_;  ///< files with pages in buffer_

@@ -30,17 +30,15 @@ class Level {
       throw_errno(Failure::io, images.path() + "/" + name_, "the directory cannot be made", errno);
   }
   const std::string& name() const { return name_; }
-  void add(const StoredPagemap& task, const StoredPagemap& ancestor) {
-    make_link(images_, name_ + "/" + pagemap(task), "../" + pagemap(ancestor));
-    if (!pages_.insert(ancestor.pages_id).second) return;
-    std::string pages = image_name(Img::pages, ancestor.pages_id);
+  void add(NsPid task, const StoredPagemap& other) {
+    make_link(images_, name_ + "/" + pagemap(task), "../" + pagemap(other.pid));
+    if (!pages_.insert(other.pages_id).second) return;
+    std::string pages = image_name(Img::pages, other.pages_id);
     make_link(images_, name_ + "/" + pages, "../" + pages);
   }
 
  private:
-  static std::string pagemap(const StoredPagemap& p) {
-    return image_name(Img::pagemap, static_cast<uint64_t>(p.pid.value));
-  }
+  static std::string pagemap(NsPid pid) { return image_name(Img::pagemap, static_cast<uint64_t>(pid.value)); }
   const ImageDir& images_;
   std::string name_;
   std::set<uint32_t> pages_;
@@ -58,14 +56,19 @@ bool remove_level(const ImageDir& images, const std::string& name) {
 
 }  // namespace
 
-void link_pagemaps(const ImageDir& images, const std::vector<StoredPagemap>& pagemaps) {
+void link_pagemaps(const ImageDir& images, const std::vector<StoredPagemap>& pagemaps,
+                   const std::vector<uint32_t>& common_pages) {
   std::vector<Level> levels;
   for (const StoredPagemap& task : pagemaps) {
-    const StoredPagemap* at = &task;
-    for (size_t level = 0; at->leans; level++) {
-      at = &pagemaps.at(static_cast<size_t>(at->parent));
+    size_t level = 0;
+    auto add = [&](const StoredPagemap& other) {
       if (level == levels.size()) levels.emplace_back(images, level + 1);
-      levels[level].add(task, *at);
+      levels[level++].add(task.pid, other);
+    };
+    for (size_t k : task.commons) add({common_pagemap(k), -1, common_pages.at(k)});
+    for (const StoredPagemap* at = &task; at->leans;) {
+      at = &pagemaps.at(static_cast<size_t>(at->parent));
+      add(*at);
     }
   }
   for (size_t i = 0; i < levels.size(); i++)

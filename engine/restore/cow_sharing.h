@@ -1,33 +1,43 @@
-// Which pages of a task are those of its parent (copy-on-write after fork).
+// Which pages tasks have in common (copy-on-write after fork).
 #pragma once
 
 #include <map>
 #include <vector>
 
+#include "engine/memory/mapped_image.h"
 #include "engine/memory/page_range.h"
 #include "engine/restore/image_set.h"
 
 namespace nsr {
 
-/// From nsr-mm images. Where a dump does not tell (another program made it), pages of private memory that both tasks
-/// have at one address are compared.
+/// Pages of a task that are one with those of the other tasks of the same group at these addresses.
+struct CommonRun {
+  PageRange range;
+  uint64_t group;
+};
+
+/// From nsr-mm images. Where a dump does not tell (another program made it), pages of private memory that a task and
+/// its parent have at one address are compared.
 class CowSharing {
  public:
-  struct Counts {
-    uint64_t compared = 0, shared = 0;
-  };
   /// pages_fd: descriptors of ImageSet::pages_files.
   CowSharing(const ImageSet& set, const std::vector<int>& pages_fd);
-  const PageRanges& shared(int task) const { return shared_[static_cast<size_t>(task)]; }
-  /// Pages that a task had only while it forked, by the child (index) whose image has them.
-  const std::map<int, PageRanges>& fork_pages(int task) const { return fork_pages_[static_cast<size_t>(task)]; }
-  const Counts& counts() const { return counts_; }
+  /// Disjoint, in no order.
+  const std::vector<CommonRun>& of(int task) const { return runs_[static_cast<size_t>(task)]; }
+  uint64_t compared() const { return compared_; }
 
  private:
-  PageRanges compare(const ImageTask& parent, const ImageTask& child, const std::vector<int>& pages_fd);
-  std::vector<PageRanges> shared_;
-  std::vector<std::map<int, PageRanges>> fork_pages_;
-  Counts counts_;
+  void take_noted(size_t task);
+  void compare_with_parent(size_t task);
+  PageRanges equal_pages(const ImageTask& parent, const ImageTask& child);
+  const std::byte* page_of(const PageRun& run, uint64_t vaddr);
+
+  const ImageSet& set_;
+  const std::vector<int>& pages_fd_;
+  std::vector<std::vector<CommonRun>> runs_;
+  std::map<size_t, PageRanges> of_parents_;  ///< of tasks: what compared children have that is first found in them
+  std::map<size_t, MappedImage> images_;
+  uint64_t compared_ = 0;
 };
 
 }  // namespace nsr

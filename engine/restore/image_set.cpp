@@ -39,7 +39,7 @@ void check_vmas(const ImageTask& t) {
     bad(t.object(), "nsr-mm does not match its mm image");
   for (int i = 0; i < t.mm_ext.vmas_size(); i++)
     if (t.mm_ext.vmas(i).start() != t.mm.vmas(i).start()) bad(t.object(), "nsr-mm does not match its mm image");
-  for (auto* list : {&t.mm_ext.huge(), &t.mm_ext.guards(), &t.mm_ext.shared_with_parent()}) {
+  for (auto* list : {&t.mm_ext.huge(), &t.mm_ext.guards()}) {
     last = 0;
     for (const pb::nsr_range& r : *list) {
       if (r.start() >= r.end() || r.start() % kPage || r.end() % kPage || r.start() < last || r.end() > kTaskSize)
@@ -49,9 +49,9 @@ void check_vmas(const ImageTask& t) {
     }
   }
   last = 0;
-  for (const pb::nsr_fork_pages& r : t.mm_ext.fork_pages()) {
+  for (const pb::nsr_common_pages& r : t.mm_ext.common()) {
     if (r.start() >= r.end() || r.start() % kPage || r.end() % kPage || r.start() < last || r.end() > kTaskSize)
-      bad(t.object(), "a range of fork_pages in nsr-mm is impossible");
+      bad(t.object(), "a range of common pages in nsr-mm is impossible");
     last = r.end();
   }
 }

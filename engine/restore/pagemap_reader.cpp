@@ -24,16 +24,18 @@ constexpr size_t kMostLevels = 1000;  // a `parent` that leads back here has no 
   throw Error(Failure::image, object, cause, "the images are damaged or mixed up: dump the tree again");
 }
 
+uint64_t number(NsPid pid) { return static_cast<uint64_t>(pid.value); }
+
 /// Appends what runs (ascending) have of [start, end); false when something is missing. k: where to look first.
 bool take(const std::vector<PageRun>& runs, uint64_t start, uint64_t end, size_t& k, std::vector<PageRun>& out) {
   while (k < runs.size() && runs[k].vaddr + runs[k].bytes <= start) k++;
-  for (size_t i = k; start < end; i++) {
-    if (i == runs.size() || runs[i].vaddr > start) return false;
-    uint64_t skipped = start - runs[i].vaddr, n = std::min(end - start, runs[i].bytes - skipped);
-    out.push_back({start, n, runs[i].file_offset + skipped, runs[i].file});
-    start += n;
+  uint64_t found = start;  // all up to here
+  for (size_t i = k; i < runs.size() && runs[i].vaddr < end; i++) {
+    const uint64_t from = std::max(runs[i].vaddr, start), to = std::min(runs[i].vaddr + runs[i].bytes, end);
+    out.push_back({from, to - from, runs[i].file_offset + (from - runs[i].vaddr), runs[i].file});
+    if (from == found) found = to;
   }
-  return true;
+  return found == end;
 }
 
 }  // namespace
@@ -41,7 +43,7 @@ bool take(const std::vector<PageRun>& runs, uint64_t start, uint64_t end, size_t
 std::vector<PageRun> PagemapReader::read(NsPid pid) { return read_level(pid, 0); }
 
 std::vector<PageRun> PagemapReader::read_level(NsPid pid, size_t level) {
-  ImageReader reader = directory(level).require(Img::pagemap, static_cast<uint64_t>(pid.value));
+  ImageReader reader = directory(level).require(Img::pagemap, number(pid));
   pb::pagemap_head head;
   if (!reader.next(head)) bad(reader.name(), "it is empty");
   size_t file = file_of(level, head.pages_id());
@@ -57,9 +59,10 @@ std::vector<PageRun> PagemapReader::read_level(NsPid pid, size_t level) {
     if (e.vaddr() % kPage || e.vaddr() < last || n > kTaskSize / kPage)
       bad(reader.name(), format("entry at %llx is impossible", static_cast<unsigned long long>(e.vaddr())));
     last = e.vaddr() + n * kPage;
-    if (flags & kPeParent) {
-      if (!parents) parents = read_level(pid, level + 1);
-      if (!take(*parents, e.vaddr(), last, hint, out))
+    if ((flags & kPeParent) && n > 0) {
+      if (!parents) parents = read_below(pid, level);
+      // a parent directory need have only what this task looks for in it
+      if (!take(*parents, e.vaddr(), last, hint, out) && level == 0)
         bad(reader.name(),
             format("the pages at %llx are not in the parent dump", static_cast<unsigned long long>(e.vaddr())));
     } else if ((flags & kPePresent) && n > 0) {
@@ -68,6 +71,14 @@ std::vector<PageRun> PagemapReader::read_level(NsPid pid, size_t level) {
     }
   }
   return out;
+}
+
+std::vector<PageRun> PagemapReader::read_below(NsPid pid, size_t level) {
+  if (level > 0) {
+    const std::string next = format("%s/%s", kParentLink, image_name(Img::pagemap, number(pid)).c_str());
+    if (::faccessat(directory(level).fd(), next.c_str(), F_OK, 0) != 0) return {};
+  }
+  return read_level(pid, level + 1);
 }
 
 const ImageDir& PagemapReader::directory(size_t level) {

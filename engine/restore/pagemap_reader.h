@@ -21,6 +21,8 @@ class PagemapReader {
 
  private:
   std::vector<PageRun> read_level(NsPid pid, size_t level);
+  /// What the level below this one has, perhaps nothing.
+  std::vector<PageRun> read_below(NsPid pid, size_t level);
   const ImageDir& directory(size_t level);
   size_t file_of(size_t level, uint32_t pages_id);
 

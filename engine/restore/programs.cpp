@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -23,6 +24,7 @@
 #include "engine/process/restore_state.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/restore/birth_pages.h"
 #include "engine/restore/core_room.h"
 #include "engine/restore/table_program.h"
 
@@ -58,7 +60,8 @@ class Builder {
 
   std::vector<NodePrograms> run() {
     for (const PlanNode& node : plan_.nodes) spaces_.push_back(space_of(node));
-    build(0, nullptr);
+    births_.emplace(plan_, cow_, spaces_);
+    build(0, {});
     for (size_t n = 0; n < plan_.nodes.size(); n++) {
       const PlanNode& node = plan_.nodes[n];
       if (node.kind == PlanNode::Kind::zombie) build_exit(n);
@@ -84,42 +87,28 @@ class Builder {
     return std::make_unique<AddressSpace>(task(node).mm, task(node).mm_ext, loads);
   }
 
-  /// Pages of task t that its children, which node n makes (helpers in between do not matter), share with it.
-  PageRanges wanted_by_children(size_t n, int t) const {
-    PageRanges wanted;
-    for (size_t c : plan_.nodes[n].made()) {
-      const PlanNode& child = plan_.nodes[c];
-      if (child.kind == PlanNode::Kind::helper) wanted = unite(wanted, wanted_by_children(c, t));
-      if (child.kind == PlanNode::Kind::task && task(child).parent == t)
-        wanted = unite(wanted, cow_.shared(child.task));
-    }
-    return wanted;
-  }
+  /// What has memory of its own and is made by `maker` is born with `base` and these pages in it.
+  struct Birth {
+    const AddressSpace* base;
+    PageRanges there;
+  };
 
-  /// Children first: their addresses are needed by the parent's clone calls. base: the memory that the task is born
-  /// with.
-  void build(size_t n, const AddressSpace* base) {
+  /// Children first: their addresses are needed by the parent's clone calls.
+  void build(size_t n, const Birth& birth) {
     const PlanNode& node = plan_.nodes[n];
     bool has_space = spaces_[n] != nullptr;
-    const AddressSpace* for_children = base;
+    const BirthPages::Node& pages = births_->of(n);
     if (has_space) {
-      int parent = task(node).parent;
-      bool of_parent = base && parent >= 0 && &base->mm() == &set_.tasks[static_cast<size_t>(parent)].mm;
-      if (base) spaces_[n]->be_born_from(*base, of_parent ? cow_.shared(node.task) : PageRanges());
-      for (const auto& [child, ranges] : cow_.fork_pages(node.task)) {
-        size_t m = node_of(child);
-        spaces_[n]->load_for_children(ranges, *spaces_[m]);
-      }
-      PageRanges wanted = wanted_by_children(n, node.task);
-      spaces_[n]->load_early(wanted);
+      if (birth.base) spaces_[n]->be_born_from(*birth.base, birth.there, unite(pages.kept, pages.passed));
+      spaces_[n]->after_children(pages.complete, pages.stale);
+      for (const PageRange& r : pages.kept) out_[n].kept_bytes += r.end - r.start;
       spaces_[n]->choose_pushed(can_copy_);
-      if (!wanted.empty()) for_children = spaces_[n].get();
     }
-    bool before_children = for_children != base;
-    for (size_t c : node.made()) build(c, for_children);
+    bool before_children = pages.provides;
+    for (size_t c : node.made()) build(c, before_children ? Birth{spaces_[n].get(), pages.steps.at(c).there} : birth);
     TaskProgram p;
     if (before_children) build_first_memory(n, p);
-    for (size_t c : node.early) make(c, p.calls);
+    for (size_t c : node.early) make_born(n, c, p);
     if (node.setsid) {
       p.calls.call(SYS_setsid);
       p.calls.note("start a session");
@@ -129,7 +118,9 @@ class Builder {
       p.calls.call(SYS_setpgid, 0, 0);
       p.calls.note("start a process group");
     }
-    for (size_t c : node.late) make(c, p.calls);
+    for (size_t c : node.late) make_born(n, c, p);
+    for (const PlanNode::Branch& b : node.branches)
+      for (size_t c : b.children) load_for(n, c, p);
     build_branches(n, p.calls);
     if (node.kind == PlanNode::Kind::task && !node.shares(CLONE_FS)) build_directories(task(node).fs, p.calls);
     if (has_space && !before_children) build_first_memory(n, p);
@@ -186,6 +177,23 @@ class Builder {
     p.note(format("create process %d", child.pid.value));
   }
 
+  /// Pages that a child is to be born with.
+  void load_for(size_t n, size_t c, TaskProgram& p) {
+    const BirthPages::Node& pages = births_->of(n);
+    if (!pages.provides) return;
+    for (const BirthPages::Load& l : pages.steps.at(c).loads) {
+      if (l.source == n)
+        spaces_[n]->emit_pages(l.pages, p, arena_);
+      else
+        spaces_[n]->emit_foreign(*spaces_[l.source], l.pages, p, arena_);
+    }
+  }
+
+  void make_born(size_t n, size_t c, TaskProgram& p) {
+    load_for(n, c, p);
+    make(c, p.calls);
+  }
+
   void make_thread(const ImageTask& t, size_t i, RemoteAddr program, Program& maker) {
     const ImageThread& th = t.threads[i];
     RemoteAddr args = clone_arguments(arena_, program, th.tid, kThreadFlags, 0,
@@ -199,16 +207,9 @@ class Builder {
     for (const auto& kind : files_.kinds()) kind->emit_session(stage);
   }
 
-  size_t node_of(int task) const {
-    for (size_t m = 0; m < plan_.nodes.size(); m++)
-      if (plan_.nodes[m].task == task) return m;
-    return 0;
-  }
-
   void build_first_memory(size_t n, TaskProgram& p) {
     uint64_t area = area_.start().value;
     spaces_[n]->emit_map([&](uint32_t id) { return files_.fd_of(id); }, {area, area + area_.size()}, p);
-    spaces_[n]->emit_early(p, arena_);
   }
 
   void build_memory(size_t n, TaskProgram& p) {
@@ -394,6 +395,7 @@ class Builder {
   const CowSharing& cow_;
   const bool can_copy_ = can_copy_pages();
   std::vector<std::unique_ptr<AddressSpace>> spaces_;
+  std::optional<BirthPages> births_;
   std::vector<NodePrograms> out_;
   std::set<uint32_t> emitted_;
   std::map<size_t, RemoteAddr> forked_;    ///< of nodes that share their maker's memory: set when they have forked
@@ -403,8 +405,23 @@ class Builder {
 
 }  // namespace
 
+size_t pages_of(const ImageTask& t) {
+  size_t n = 0;
+  for (const PageRun& r : t.pages) n += r.bytes / 4096;
+  return n;
+}
+
+/// Different ranges of pages in common: a process has that many pieces at most, of its own and for others.
+size_t noted_pieces(const ImageSet& set) {
+  std::set<std::pair<uint64_t, uint32_t>> noted;
+  for (const ImageTask& t : set.tasks)
+    for (const auto& c : t.mm_ext.common()) noted.insert({c.start(), c.group()});
+  return noted.size();
+}
+
 size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   size_t n = 1 << 16;
+  const size_t pieces = noted_pieces(set);
   for (const PlanNode& node : plan.nodes)
     n += 4096 + 1024 * (node.made().size() + node.reap.size() + 2 * node.branches.size());
   for (const ImageTask& t : set.tasks) {
@@ -412,11 +429,13 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
     n += t.patches.size() * (3 * sizeof(Record) + 128);
     n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core, t.ext) +
          t.table.size() * 256 + 8192;
-    if (t.parent >= 0) {
+    size_t common = pieces + (t.mm_ext.cow_known() ? 0 : pages_of(t));
+    if (t.parent >= 0) {  // what it is born with goes
       const ImageTask& parent = set.tasks[static_cast<size_t>(t.parent)];
-      n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size()) +
-           128 * static_cast<size_t>(t.mm_ext.shared_with_parent_size());
+      common += t.mm_ext.cow_known() ? 0 : pages_of(parent);
+      n += memory_arena_size(parent.mm, parent.mm_ext, parent.pages.size() + t.pages.size());
     }
+    n += 8 * common * (sizeof(Record) + sizeof(iovec));
     for (const ImageThread& th : t.threads)
       n += thread_arena_size(th.core) + 512 +
            sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();

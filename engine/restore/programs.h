@@ -29,6 +29,7 @@ struct StoredProgram {
 
 /// Programs of one node of the plan, in the order in which they run.
 struct NodePrograms {
+  uint64_t kept_bytes = 0;             ///< of its memory: there from birth
   StoredProgram build;                 ///< makes itself and its children, its memory, its directories
   StoredProgram settle;                ///< what follows when its memory was filled from outside; else in build
   std::optional<Program::Index> uffd;  ///< record of build that opens a userfaultfd, where one is needed

@@ -208,10 +208,11 @@ class Restore {
     {
       PhaseTimer timer(log, "building programs");
       CowSharing cow(*set_, pages_fd_);
-      cow_pages_ = cow.counts();
+      compared_pages_ = cow.compared();
       programs = build_programs(*set_, plan_, *files_, pages_fd_, cow, self_, *area_);
       files_->end_parking();
     }
+    for (const NodePrograms& p : programs) kept_pages_ += p.kept_bytes / 4096;
     CgroupRestorer cgroups(options_.cgroups, load_cgroups(), set_->inventory.root_cg_set());
     cgroups.prepare();
     if (!root_task_) bear_root();
@@ -351,9 +352,9 @@ class Restore {
     for (const auto& t : set_->tasks)
       for (const auto& r : t.pages) pages += r.bytes / 4096;
     pb::restore_stats_entry& r = *stats_.mutable_restore();
-    r.set_pages_compared(cow_pages_.compared);
-    r.set_pages_skipped_cow(cow_pages_.shared);
-    r.set_pages_restored(pages - cow_pages_.shared);
+    r.set_pages_compared(compared_pages_);
+    r.set_pages_skipped_cow(kept_pages_);
+    r.set_pages_restored(pages - kept_pages_);
     r.set_restore_time(micros_since(begin));
     UniqueFd work(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     write_stats(work.get(), false, stats_);
@@ -391,7 +392,7 @@ class Restore {
   std::vector<int> pages_fd_;  ///< as ImageSet::pages_files
   HostPid root_;
   SelfSettings self_;
-  CowSharing::Counts cow_pages_;
+  uint64_t compared_pages_ = 0, kept_pages_ = 0;  ///< pages that tasks were born with
   RestoredSegments segments_;
   bool new_clocks_ = false;  ///< the tree has a time namespace made for it
   pb::stats_entry stats_;

@@ -252,6 +252,13 @@ class Runner:
         self.inner = [int(snapshot.inner_id(f"/proc/{i}")) for i in self.ids]
         self.engine("dump", [os.path.join(self.bin, "ns-engine"), "dump", "-t", str(self.root), "-D", self.images(n), "-v4", "-o",
                              "dump.log", *options, *self.directives.engine, *self.directives.dump], n)
+        self.check_pages(n)
+
+    def check_pages(self, n):
+        with os.scandir(self.images(n)) as found:
+            pages = sum(f.stat().st_size for f in found if re.fullmatch(r"pages-\d+\.img", f.name)) // 4096
+        if self.directives.pages and pages > self.directives.pages:
+            raise Failed(f"the images have {pages} pages, at most {self.directives.pages} are different")
 
     def refused_dump(self, n):
         try:

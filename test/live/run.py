@@ -24,6 +24,7 @@ Directives, comment lines at the head of victims/NAME.c
   // lock: NAME          not at the same time as others with that name (used by CMakeLists.txt)
   // timeout: S         limit for each wait, seconds (default 20)
   // environment: N=V    set for the engine; repeatable
+  // pages: N            the pages images of a dump have no more pages than that
   // ignore: REGEX      snapshot keys that may change; repeatable
   // leaders: any       not every process's leader waits with victim_wait()
   // refused: REGEX     what the reason of a refused dump must match
@@ -51,7 +52,7 @@ class Directives:
         self.rounds, self.terminal, self.leaders, self.refused = 1, False, None, None
         patience = float(os.environ.get("NSR_PATIENCE", 1))  # all limits times this: for slow, emulated machines
         self.timeout = 20.0 * patience
-        self.terminals = 0
+        self.terminals, self.pages = 0, None
         self.environment = {}
         with open(source) as f:
             for line in f:
@@ -63,7 +64,7 @@ class Directives:
                     setattr(self, key, getattr(self, key) + shlex.split(value))
                 elif key == "environment":
                     self.environment |= dict([value.split("=", 1)])
-                elif key in ("rounds", "terminals"):
+                elif key in ("rounds", "terminals", "pages"):
                     setattr(self, key, int(value))
                 elif key == "timeout":
                     self.timeout = float(value) * patience

@@ -14,4 +14,8 @@ TEST_CASE("memory: page ranges: intersection, difference, union") {
   CHECK(subtract(a, {}) == a);
   CHECK(subtract(a, {{0, 100}}).empty());
   CHECK(intersect(a, {}).empty());
+  CHECK(overlap(a, b));
+  CHECK_FALSE(overlap({{10, 20}, {30, 40}}, a));
+  CHECK(overlap({{29, 31}}, a));
+  CHECK_FALSE(overlap({}, a));
 }

@@ -67,6 +67,29 @@ TEST_CASE_METHOD(Fixture, "pagemap: pages of ancestors are found in their images
   CHECK(files[runs[3].file] == "pages-13.img");
 }
 
+TEST_CASE_METHOD(Fixture, "pagemap: what brothers share stands in the common image, their parent has another version") {
+  write(1, 11, {{0x10000, 2, kPresent}, {0x20000, 1, kPresent}});
+  write(2, 12, {{0x10000, 1, kParent}, {0x11000, 1, kPresent}, {0x20000, 1, kParent}});
+  write(3, 13, {{0x10000, 1, kParent}, {0x20000, 1, kParent}});
+  write(4, 14, {{0x10000, 1, kParent}});
+  write(static_cast<uint64_t>(common_pagemap(0).value), 15, {{0x10000, 1, kPresent}, {0x20000, 1, kParent}});
+  link_pagemaps(
+      dir,
+      {{NsPid(1), -1, 11}, {NsPid(2), 0, 12, true, {0}}, {NsPid(3), 0, 13, true, {0}}, {NsPid(4), 1, 14, false, {0}}},
+      {15});
+
+  PagemapReader reader(dir, files);
+  std::vector<PageRun> parent = reader.read(NsPid(1)), elder = reader.read(NsPid(2)), younger = reader.read(NsPid(3));
+  REQUIRE(elder.size() == 3);
+  CHECK(elder[0].file == younger[0].file);
+  CHECK(std::filesystem::equivalent(temp / files[elder[0].file], temp / "pages-15.img"));
+  CHECK(files[elder[1].file] == "pages-12.img");
+  CHECK(elder[2].file == parent[1].file);
+  CHECK(elder[2].file_offset == parent[1].file_offset);
+  // the common image has an entry that leads on, for others
+  CHECK(reader.read(NsPid(4)).at(0).file == elder[0].file);
+}
+
 TEST_CASE_METHOD(Fixture, "pagemap: one image under several names is one file") {
   write(1, 11, {{0x10000, 8, kPresent}});
   write(2, 12, {{0x10000, 8, kParent}});
