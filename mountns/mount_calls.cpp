@@ -83,6 +83,15 @@ UniqueFd new_mount(const NewFileSystem& fs, const Caller& caller) {
   return UniqueFd(static_cast<int>(call(SYS_fsmount, {context, FSMOUNT_CLOEXEC, 0, 0, 0}, "it cannot be mounted")));
 }
 
+UniqueFd new_mount(const NewFileSystem& fs, const MountCallers& callers) {
+  if (fs.type == "proc") return new_mount(fs, callers.proc);
+  try {
+    return new_mount(fs, callers.others);
+  } catch (const Error&) {
+    return new_mount(fs, self_caller());  // says itself why it cannot
+  }
+}
+
 UniqueFd clone_mount(int directory, const std::string& path, bool recursive) {
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
   if (recursive) flags |= AT_RECURSIVE;

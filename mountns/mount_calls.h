@@ -26,8 +26,16 @@ struct Caller {
 /// The calling thread itself.
 Caller self_caller();
 
+/// Who makes the new file systems of a tree.
+struct MountCallers {
+  Caller proc;    ///< lives in the pid namespace of the tree
+  Caller others;  ///< lives in its user namespace, which owns what it makes
+};
+
 /// The descriptor is one of the caller's. An option that the file system does not know is left out.
 UniqueFd new_mount(const NewFileSystem& fs, const Caller& caller);
+/// As above. What its maker may not mount, the tree has had from outside of its user namespace: this process makes it.
+UniqueFd new_mount(const NewFileSystem& fs, const MountCallers& callers);
 /// A copy of the mount that has this path, from there on downwards; recursive: with all that is mounted below.
 UniqueFd clone_mount(int directory, const std::string& path, bool recursive = false);
 /// flags: of mount(2), all that are not given are off. propagation: MS_PRIVATE, MS_SLAVE ...; 0: as it is.

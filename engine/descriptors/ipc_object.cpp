@@ -32,24 +32,24 @@ class AsCreator {
 
 }  // namespace
 
-void describe_ipc(const ipc_perm& perm, int id, pb::ipc_desc_entry& desc) {
+void describe_ipc(const ipc_perm& perm, int id, const UserMap& users, pb::ipc_desc_entry& desc) {
   desc.set_key(static_cast<uint32_t>(perm.__key));
-  desc.set_uid(perm.uid);
-  desc.set_gid(perm.gid);
-  desc.set_cuid(perm.cuid);
-  desc.set_cgid(perm.cgid);
+  desc.set_uid(users.uids.inner(perm.uid));
+  desc.set_gid(users.gids.inner(perm.gid));
+  desc.set_cuid(users.uids.inner(perm.cuid));
+  desc.set_cgid(users.gids.inner(perm.cgid));
   desc.set_mode(perm.mode);
   desc.set_id(static_cast<uint32_t>(id));
 }
 
-void make_ipc(const pb::ipc_desc_entry& desc, const IpcKind& kind, const std::string& object) {
+void make_ipc(const pb::ipc_desc_entry& desc, const IpcKind& kind, const UserMap& users, const std::string& object) {
   std::string next = format("/proc/sys/kernel/%s_next_id", kind.name);
   if (!write_file(next, std::to_string(desc.id())))
     throw_errno(Failure::environment, object, next + " cannot be written", errno,
                 "a kernel with CONFIG_CHECKPOINT_RESTORE is needed");
   int made, error;
   {
-    AsCreator creator(desc.cuid(), desc.cgid());
+    AsCreator creator(users.uids.outer(desc.cuid()), users.gids.outer(desc.cgid()));
     made = kind.get(static_cast<key_t>(desc.key()), IPC_CREAT | IPC_EXCL | static_cast<int>(desc.mode() & 0777));
     error = errno;
   }
@@ -62,9 +62,9 @@ void make_ipc(const pb::ipc_desc_entry& desc, const IpcKind& kind, const std::st
               "another one is in its place (ipcs)");
 }
 
-void own_ipc(const pb::ipc_desc_entry& desc, ipc_perm& perm) {
-  perm.uid = desc.uid();
-  perm.gid = desc.gid();
+void own_ipc(const pb::ipc_desc_entry& desc, const UserMap& users, ipc_perm& perm) {
+  if (uint32_t uid = users.uids.outer(desc.uid()); uid != IdMap::kNone) perm.uid = uid;
+  if (uint32_t gid = users.gids.outer(desc.gid()); gid != IdMap::kNone) perm.gid = gid;
   perm.mode = static_cast<unsigned short>(desc.mode() & 0777);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/id_map.h"
 #include "engine/base/ids.h"
 #include "engine/base/unique_fd.h"
 #include "engine/trace/program.h"
@@ -62,7 +63,9 @@ class DumpContext {
   virtual void add_file(const pb::file_entry& entry) = 0;
   /// Every descriptor of every task of the tree, collected before the first Kind::dump.
   virtual const std::vector<OpenFile>& all_open_files() const = 0;
-  /// F_GETOWN_EX/F_GETSIG of a borrowed description, pids translated. Zeros when unset.
+  /// Ids of users and groups as the tree sees them: images hold those.
+  virtual const UserMap& users() const { return same_users(); }
+  /// F_GETOWN_EX/F_GETSIG of a borrowed description, pids and uids translated. Zeros when unset.
   virtual pb::fown_entry owner_of(int borrowed) const = 0;
   /// Id in the images of the namespace that this descriptor is of (clone_flag: its type); 0 when no task of the tree is
   /// in it.
@@ -82,6 +85,8 @@ class RestoreContext {
   virtual ~RestoreContext() = default;
   virtual ImageDir& images() = 0;
   virtual const FileOptions& options() const = 0;
+  /// What the ids of users and groups in the images mean here.
+  virtual const UserMap& users() const { return same_users(); }
   /// Hands over the open description of a file id. Each id exactly once.
   virtual void provide(uint32_t file_id, UniqueFd fd) = 0;
   /// The engine's descriptor for a file id; opens it first when its turn has not come yet. Throws Error(image) for an

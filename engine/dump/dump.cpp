@@ -38,6 +38,7 @@
 #include "engine/namespaces/net_namespace.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
+#include "engine/namespaces/user_namespace.h"
 #include "engine/namespaces/uts_namespace.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
@@ -168,7 +169,7 @@ class Dump {
     stops_->ask(t.frozen->pid, programs[0], t.borrowed->arena());
     t.borrowed->run(programs);
     stops_->collect(t.frozen->pid, programs[0], t.borrowed->arena());
-    reader.collect(programs, t.borrowed->arena(), t.cores, t.ext, t.memory);
+    reader.collect(programs, t.borrowed->arena(), namespaces_.users(), t.cores, t.ext, t.memory);
     procfs::ProcDir dir(t.frozen->pid);
     for (size_t i = 0; i < t.cores.size(); i++) {
       HostPid tid = t.frozen->threads[i].tid;
@@ -245,7 +246,8 @@ class Dump {
       }
     }
     SharedPages shared(live_);
-    segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC));
+    segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC),
+                    namespaces_.users());
     auto scanned = Clock::now();
     shared.write(images_, pages_);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
@@ -265,16 +267,17 @@ class Dump {
   void read_namespaces() {
     PhaseTimer timer(log, "namespaces");
     const pb::task_kobj_ids_entry& ids = live_.front().entry->ids;
+    if (namespaces_.own(CLONE_NEWUSER)) read_user_namespace(ids.user_ns_id());
     if (UniqueFd uts = own_namespace(CLONE_NEWUTS)) {
       InNamespace there(uts, "uts");
       dump_uts_namespace(images_, ids.uts_ns_id());
     }
     if (UniqueFd ipc = own_namespace(CLONE_NEWIPC)) {
       InNamespace there(ipc, "ipc");
-      dump_ipc_namespace(images_, ids.ipc_ns_id());
+      dump_ipc_namespace(images_, ids.ipc_ns_id(), namespaces_.users());
     }
     if (namespaces_.own(CLONE_NEWNS)) {
-      MountPolicy policy{options_.files.external, options_.mounts.skip, options_.mounts.enable_fs};
+      MountPolicy policy{options_.files.external, options_.mounts.skip, options_.mounts.enable_fs, namespaces_.users()};
       dump_mount_namespace(images_, ids.mnt_ns_id(), live_.front().frozen->handle(), policy);
     }
     if (UniqueFd net = own_namespace(CLONE_NEWNET)) {
@@ -282,6 +285,18 @@ class Dump {
       InNamespace there(net, "net");
       dump_net_namespace(images_, ids.net_ns_id(), key, options_.empty_netns);
     }
+  }
+
+  void read_user_namespace(uint32_t id) {
+    uint32_t outer =
+        dump_user_namespace(images_, id, live_.front().frozen->handle(), namespaces_.users(), namespaces_.all_own());
+    if (namespaces_.own(CLONE_NEWPID) && !(outer & CLONE_NEWPID)) return;
+    for (const LiveTask& t : live_)
+      if (t.frozen->threads.size() > 1)
+        throw Error(Failure::unsupported, format("pid %d", t.frozen->pid.value),
+                    "it has several threads in a user namespace that its pid namespace does not belong to, where their "
+                    "ids cannot be chosen again",
+                    "start it with a pid namespace of the same user namespace (unshare --user --pid --fork)");
   }
 
   void write_images() {

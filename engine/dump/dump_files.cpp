@@ -154,8 +154,8 @@ pb::fown_entry DumpFiles::owner_of(int borrowed) const {
   if (::fcntl(borrowed, kFGetownEx, &owner) || owner.pid == 0) return e;
   uint32_t uids[2] = {};
   if (::fcntl(borrowed, kFGetownerUids, uids) == 0) {
-    e.set_uid(uids[0]);
-    e.set_euid(uids[1]);
+    e.set_uid(users().uids.inner(uids[0]));
+    e.set_euid(users().uids.inner(uids[1]));
   }
   // the image holds the kernel's enum pid_type: thread 0, process 1, group 2 (F_OWNER_PGRP is 2, but PIDTYPE_PGID is 2)
   e.set_pid_type(static_cast<uint32_t>(owner.type));

@@ -44,6 +44,7 @@ class DumpFiles final : public DumpContext {
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
+  const UserMap& users() const override { return namespaces_.users(); }
   UniqueFd borrow(const OpenFile& file) override;
   std::optional<NsPid> inner_pid(HostPid pid) const override { return pids_.inner(pid); }
   std::optional<HostPid> host_pid(NsPid pid) const override { return pids_.outer(pid); }

@@ -66,11 +66,11 @@ void set_time(pb::timeval& to, const timespec& from) {
   to.set_tv_usec(static_cast<uint64_t>(from.tv_nsec / 1000));
 }
 
-pb::ghost_file_entry describe_inode(const OpenFile& file) {
+pb::ghost_file_entry describe_inode(const OpenFile& file, const UserMap& users) {
   const struct stat& st = file.st;
   pb::ghost_file_entry e;
-  e.set_uid(st.st_uid);
-  e.set_gid(st.st_gid);
+  e.set_uid(users.uids.inner(st.st_uid));
+  e.set_gid(users.gids.inner(st.st_gid));
   e.set_mode(st.st_mode);
   e.set_dev(major(st.st_dev) << 20 | minor(st.st_dev));
   e.set_ino(st.st_ino);
@@ -102,7 +102,7 @@ uint32_t GhostDump::ghost_id(const OpenFile& file, DumpContext& ctx) {
   if (!fresh) return at->second;
   if (S_ISREG(file.st.st_mode)) check_limit(file, ctx.options());
   ImageWriter out = ctx.images().create(Img::ghost_file, at->second);
-  pb::ghost_file_entry entry = describe_inode(file);
+  pb::ghost_file_entry entry = describe_inode(file, ctx.users());
   if (S_ISREG(file.st.st_mode)) {
     write_regular(file, entry, out, ctx);
   } else {

@@ -108,9 +108,10 @@ bool make_node(const char* path, const pb::ghost_file_entry& e) {
   }
 }
 
-/// handle: an O_PATH view. The kernel's clock has nanoseconds, the image microseconds.
-void set_attributes(int handle, const pb::ghost_file_entry& e, const std::string& object) {
-  if (::fchownat(handle, "", e.uid(), e.gid(), AT_EMPTY_PATH) != 0)
+/// handle: an O_PATH view. users: what its owner means here. The kernel's clock has nanoseconds, the image
+/// microseconds.
+void set_attributes(int handle, const pb::ghost_file_entry& e, const UserMap& users, const std::string& object) {
+  if (::fchownat(handle, "", users.uids.outer(e.uid()), users.gids.outer(e.gid()), AT_EMPTY_PATH) != 0)
     throw_errno(Failure::environment, object, format("its owner %u:%u cannot be set", e.uid(), e.gid()), errno);
   if (!S_ISLNK(e.mode()) && ::chmod(format("/proc/self/fd/%d", handle).c_str(), e.mode() & 07777) != 0)
     throw_errno(Failure::environment, object, format("its mode 0%o cannot be set", e.mode()), errno);
@@ -182,7 +183,7 @@ void GhostRestore::make(uint32_t id, Ghost& ghost, RestoreContext& ctx) {
   }
   // closed again before anybody executes it: a writer would make that ETXTBSY
   if (regular) fill(in, entry, reopen(first.get(), O_WRONLY, object).get(), object);
-  set_attributes(first.get(), entry, object);
+  set_attributes(first.get(), entry, ctx.users(), object);
   ghost.made = true;
 }
 

@@ -132,8 +132,8 @@ class Memfd final : public Kind {
     UniqueFd own = file.flags & O_PATH ? reopen(fd, O_RDONLY, file.describe()) : duplicate(fd, file.describe());
     pb::memfd_inode_entry inode;
     inode.set_name(name_of(file));
-    inode.set_uid(file.st.st_uid);
-    inode.set_gid(file.st.st_gid);
+    inode.set_uid(ctx.users().uids.inner(file.st.st_uid));
+    inode.set_gid(ctx.users().gids.inner(file.st.st_gid));
     inode.set_size(static_cast<uint64_t>(file.st.st_size));
     // numbers of SysV segments are in the same space, and inode numbers are unique in one file system only
     inode.set_shmid(0x80000000u | id);
@@ -179,7 +179,7 @@ class Memfd final : public Kind {
     if (::ftruncate(inode.fd.get(), static_cast<off_t>(e.size())) != 0)
       throw_errno(Failure::environment, object, "its size cannot be set", errno);
     if (e.size() > 0) ctx.fill_shared_memory(e.shmid(), inode.fd.get());
-    if (::fchown(inode.fd.get(), e.uid(), e.gid()) != 0 ||
+    if (::fchown(inode.fd.get(), ctx.users().uids.outer(e.uid()), ctx.users().gids.outer(e.gid())) != 0 ||
         (e.has_mode() && ::fchmod(inode.fd.get(), e.mode() & 07777) != 0))
       throw_errno(Failure::environment, object, "its owner and mode cannot be set", errno);
     inode.seals = e.seals();

@@ -92,8 +92,8 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   info.set_type(external ? pb::EXT_TTY : number.type);
   info.set_rdev(static_cast<uint32_t>(file.st.st_rdev));
   info.set_dev(static_cast<uint32_t>(file.st.st_dev));
-  info.set_uid(file.st.st_uid);
-  info.set_gid(file.st.st_gid);
+  info.set_uid(ctx.users().uids.inner(file.st.st_uid));
+  info.set_gid(ctx.users().gids.inner(file.st.st_gid));
   info.set_sid(0);
   info.set_pgrp(0);
   put_terminal_settings(fd, number.master, info);

@@ -131,7 +131,9 @@ void Tty::make_own_pairs(RestoreContext& ctx) {
 void Tty::set_access(const Pair& pair, const pb::tty_info_entry& info, const pb::file_entry& entry,
                      RestoreContext& ctx) {
   const pb::file_entry* path = entry.tty().has_regf_id() ? ctx.entry(entry.tty().regf_id()) : nullptr;
-  bool ok = !info.has_uid() || !info.has_gid() || ::fchown(pair.slave.get(), info.uid(), info.gid()) == 0;
+  const UserMap& users = ctx.users();
+  bool ok = !info.has_uid() || !info.has_gid() ||
+            ::fchown(pair.slave.get(), users.uids.outer(info.uid()), users.gids.outer(info.gid())) == 0;
   if (path && path->has_reg() && path->reg().has_mode())
     ok = ok && ::fchmod(pair.slave.get(), path->reg().mode() & 07777) == 0;
   if (!ok)

@@ -37,6 +37,7 @@ enum class Img {
   file_ext,  // ours (nsr-files), optional on read
   net_ext,   // ours (nsr-net-<namespace>), optional on read
   mnt_ext,   // ours (nsr-mnt-<namespace>), optional on read
+  user_ext,  // ours (nsr-user-<namespace>), optional on read
   cpu_ext,   // ours (nsr-cpu), optional on read
   // legacy, read only
   reg_files, ext_files, ns_files, eventfd, eventpoll, eventpoll_tfd, signalfd, inotify, inotify_wd, fanotify,

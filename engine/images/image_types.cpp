@@ -73,6 +73,7 @@ constexpr ImageType kTypes[] = {
     {Img::file_ext, common, none, 0x4e534649, "nsr-files", ""},
     {Img::net_ext, common, decimal, 0x4e534e45, "nsr-net-", ""},
     {Img::mnt_ext, common, decimal, 0x4e534d4e, "nsr-mnt-", ""},
+    {Img::user_ext, common, decimal, 0x4e535553, "nsr-user-", ""},
     {Img::cpu_ext, common, none, 0x4e534350, "nsr-cpu", ""},
     {Img::reg_files, common, none, 0x50363636, "reg-files", ".img"},
     {Img::ext_files, common, none, 0x59255641, "ext-files", ".img"},

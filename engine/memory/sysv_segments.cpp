@@ -52,9 +52,10 @@ bool can_take_over(const pb::ipc_shm_entry& e) {
   return true;
 }
 
-void create(const pb::ipc_shm_entry& e) {
+void create(const pb::ipc_shm_entry& e, const UserMap& users) {
   auto get = [&](key_t key, int flags) { return ::shmget(key, e.size(), flags | static_cast<int>(e.hugetlb_flag())); };
-  make_ipc(e.desc(), {"shm", get, [](int made) { ::shmctl(made, IPC_RMID, nullptr); }}, object_of(e.desc().id()));
+  make_ipc(e.desc(), {"shm", get, [](int made) { ::shmctl(made, IPC_RMID, nullptr); }}, users,
+           object_of(e.desc().id()));
 }
 
 /// A segment of this process for as long as it lives.
@@ -94,17 +95,18 @@ void SysvSegments::add(HostPid pid, uint32_t shmid, const std::string& path) {
   s.attached++;
 }
 
-void SysvSegments::write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id, const UniqueFd& own_namespace) {
+void SysvSegments::write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id, const UniqueFd& own_namespace,
+                         const UserMap& users) {
   InNamespace there(own_namespace, "ipc");
   if (own_namespace)
     for (uint32_t id : all_segments()) segments_.try_emplace(id);
   if (segments_.empty()) return;
   ImageWriter out = images.create(Img::ipcns_shm, ipc_ns_id);
-  for (const auto& [id, s] : segments_) write_one(id, s, out, pages);
+  for (const auto& [id, s] : segments_) write_one(id, s, users, out, pages);
   out.finish();
 }
 
-void SysvSegments::write_one(uint32_t id, const Segment& s, ImageWriter& out, PageStore& pages) {
+void SysvSegments::write_one(uint32_t id, const Segment& s, const UserMap& users, ImageWriter& out, PageStore& pages) {
   shmid_ds ds{};
   std::string object = s.attached ? format("pid %d %s", s.pid.value, object_of(id).c_str()) : object_of(id);
   if (::shmctl(static_cast<int>(id), IPC_STAT, &ds)) throw_errno(Failure::target, object, "IPC_STAT failed", errno);
@@ -124,7 +126,7 @@ void SysvSegments::write_one(uint32_t id, const Segment& s, ImageWriter& out, Pa
     fd = open_attached(ours->at(), ds.shm_segsz, object, O_RDONLY);
   }
   pb::ipc_shm_entry e;
-  describe_ipc(ds.shm_perm, static_cast<int>(id), *e.mutable_desc());
+  describe_ipc(ds.shm_perm, static_cast<int>(id), users, *e.mutable_desc());
   e.set_size(ds.shm_segsz);
   e.set_in_pagemaps(true);
   if (uint64_t page = huge_page_size(fd.get()))
@@ -133,14 +135,14 @@ void SysvSegments::write_one(uint32_t id, const Segment& s, ImageWriter& out, Pa
   pages.write_shared(id, fd.get(), ds.shm_segsz);
 }
 
-void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id,
+void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id, const UserMap& users,
                             const std::function<void(uint32_t, int)>& fill) {
   namespace_ = open_namespace("self", "ipc");
   for (const auto& e : images.all<pb::ipc_shm_entry>(Img::ipcns_shm, ipc_ns_id)) {
     int id = static_cast<int>(e.desc().id());
     std::string object = object_of(e.desc().id());
     if (!can_take_over(e)) {
-      create(e);
+      create(e, users);
       made_.push_back(id);
     }
     if (e.desc().mode() & kDest) doomed_.push_back(id);
@@ -152,7 +154,7 @@ void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id,
     if (e.desc().mode() & kLocked && ::shmctl(id, SHM_LOCK, nullptr))
       throw_errno(Failure::environment, object, "locking it into memory failed", errno);
     shmid_ds ds{};
-    own_ipc(e.desc(), ds.shm_perm);
+    own_ipc(e.desc(), users, ds.shm_perm);
     if (::shmctl(id, IPC_SET, &ds))
       throw_errno(Failure::environment, object, "setting its owner and mode failed", errno);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/id_map.h"
 #include "engine/base/ids.h"
 #include "engine/images/image_dir.h"
 #include "engine/memory/page_store.h"
@@ -19,7 +20,8 @@ class SysvSegments {
   void add(HostPid pid, uint32_t shmid, const std::string& path);
   /// own_namespace: the tree's IPC namespace where it is not the engine's; then all segments in it are written, also
   /// those that nobody has attached. Throws Error(unsupported) for a segment that is attached outside of the tree, too.
-  void write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id, const UniqueFd& own_namespace);
+  void write(ImageDir& images, PageStore& pages, uint32_t ipc_ns_id, const UniqueFd& own_namespace,
+             const UserMap& users);
 
  private:
   struct Segment {
@@ -27,7 +29,7 @@ class SysvSegments {
     std::string path;
     size_t attached = 0;
   };
-  static void write_one(uint32_t id, const Segment& segment, ImageWriter& out, PageStore& pages);
+  static void write_one(uint32_t id, const Segment& segment, const UserMap& users, ImageWriter& out, PageStore& pages);
   std::map<uint32_t, Segment> segments_;
 };
 
@@ -36,7 +38,8 @@ class SysvSegments {
 class RestoredSegments {
  public:
   /// fill: writes the content of pagemap-shmem-<shmid> to a descriptor.
-  void make(const ImageDir& images, uint32_t ipc_ns_id, const std::function<void(uint32_t, int)>& fill);
+  void make(const ImageDir& images, uint32_t ipc_ns_id, const UserMap& users,
+            const std::function<void(uint32_t, int)>& fill);
   ~RestoredSegments();
   /// The tree has attached them: those that were marked to vanish with their last user are marked again.
   void keep();

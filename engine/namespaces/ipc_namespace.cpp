@@ -128,7 +128,7 @@ void dump_messages(ImageWriter& out, int queue, uint32_t count, size_t largest, 
   }
 }
 
-void dump_queues(ImageDir& images, uint64_t id) {
+void dump_queues(ImageDir& images, uint64_t id, const UserMap& users) {
   msginfo info{};
   int last = ::msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&info));
   std::optional<ImageWriter> out;
@@ -138,7 +138,7 @@ void dump_queues(ImageDir& images, uint64_t id) {
     if (queue < 0) continue;  // a free slot
     if (!out) out = images.create(Img::ipcns_msg, id);
     pb::ipc_msg_entry e;
-    describe_ipc(ds.msg_perm, queue, *e.mutable_desc());
+    describe_ipc(ds.msg_perm, queue, users, *e.mutable_desc());
     e.set_qbytes(static_cast<uint32_t>(ds.msg_qbytes));
     e.set_qnum(static_cast<uint32_t>(ds.msg_qnum));
     out->write(e);
@@ -164,17 +164,17 @@ void fill_messages(ImageReader& in, int queue, uint32_t count, const std::string
   }
 }
 
-void fill_queues(const ImageDir& images, uint64_t id) {
+void fill_queues(const ImageDir& images, uint64_t id, const UserMap& users) {
   auto in = images.open(Img::ipcns_msg, id);
   pb::ipc_msg_entry e;
   while (in && in->next(e)) {
     std::string object = format("message queue %u", e.desc().id());
-    make_ipc(e.desc(), {"msg", ::msgget, [](int made) { ::msgctl(made, IPC_RMID, nullptr); }}, object);
+    make_ipc(e.desc(), {"msg", ::msgget, [](int made) { ::msgctl(made, IPC_RMID, nullptr); }}, users, object);
     int queue = static_cast<int>(e.desc().id());
     msqid_ds ds{};
     ::msgctl(queue, IPC_STAT, &ds);
     ds.msg_qbytes = e.qbytes();
-    own_ipc(e.desc(), ds.msg_perm);
+    own_ipc(e.desc(), users, ds.msg_perm);
     if (::msgctl(queue, IPC_SET, &ds))
       throw_errno(Failure::environment, object, "setting its size, owner and mode failed", errno);
     fill_messages(*in, queue, e.qnum(), object);
@@ -189,7 +189,7 @@ union SemArgument {
   seminfo* info;
 };
 
-void dump_semaphores(ImageDir& images, uint64_t id) {
+void dump_semaphores(ImageDir& images, uint64_t id, const UserMap& users) {
   seminfo info{};
   int last = ::semctl(0, 0, SEM_INFO, SemArgument{.info = &info});
   std::optional<ImageWriter> out;
@@ -199,7 +199,7 @@ void dump_semaphores(ImageDir& images, uint64_t id) {
     if (set < 0) continue;
     if (!out) out = images.create(Img::ipcns_sem, id);
     pb::ipc_sem_entry e;
-    describe_ipc(ds.sem_perm, set, *e.mutable_desc());
+    describe_ipc(ds.sem_perm, set, users, *e.mutable_desc());
     e.set_nsems(static_cast<uint32_t>(ds.sem_nsems));
     std::vector<unsigned short> values(e.nsems() + padding(e.nsems() * 2) / 2);
     if (::semctl(set, 0, GETALL, SemArgument{.values = values.data()}))
@@ -210,7 +210,7 @@ void dump_semaphores(ImageDir& images, uint64_t id) {
   if (out) out->finish();
 }
 
-void fill_semaphores(const ImageDir& images, uint64_t id) {
+void fill_semaphores(const ImageDir& images, uint64_t id, const UserMap& users) {
   auto in = images.open(Img::ipcns_sem, id);
   pb::ipc_sem_entry e;
   while (in && in->next(e)) {
@@ -220,12 +220,12 @@ void fill_semaphores(const ImageDir& images, uint64_t id) {
     std::vector<unsigned short> values(e.nsems() + padding(e.nsems() * 2) / 2);
     in->raw(values.data(), values.size() * 2);
     auto get = [&](key_t key, int flags) { return ::semget(key, static_cast<int>(e.nsems()), flags); };
-    make_ipc(e.desc(), {"sem", get, [](int made) { ::semctl(made, 0, IPC_RMID); }}, object);
+    make_ipc(e.desc(), {"sem", get, [](int made) { ::semctl(made, 0, IPC_RMID); }}, users, object);
     int set = static_cast<int>(e.desc().id());
     if (::semctl(set, 0, SETALL, SemArgument{.values = values.data()}))
       throw_errno(Failure::environment, object, "setting its values failed", errno);
     semid_ds ds{};
-    own_ipc(e.desc(), ds.sem_perm);
+    own_ipc(e.desc(), users, ds.sem_perm);
     if (::semctl(set, 0, IPC_SET, SemArgument{.state = &ds}))
       throw_errno(Failure::environment, object, "setting its owner and mode failed", errno);
   }
@@ -242,17 +242,17 @@ void warn_of_posix_queues() {
 
 }  // namespace
 
-void dump_ipc_namespace(ImageDir& images, uint64_t id) {
+void dump_ipc_namespace(ImageDir& images, uint64_t id, const UserMap& users) {
   warn_of_posix_queues();
   dump_limits(images, id);
-  dump_queues(images, id);
-  dump_semaphores(images, id);
+  dump_queues(images, id, users);
+  dump_semaphores(images, id, users);
 }
 
-void fill_ipc_namespace(const ImageDir& images, uint64_t id) {
+void fill_ipc_namespace(const ImageDir& images, uint64_t id, const UserMap& users) {
   fill_limits(images, id);
-  fill_queues(images, id);
-  fill_semaphores(images, id);
+  fill_queues(images, id, users);
+  fill_semaphores(images, id, users);
 }
 
 }  // namespace nsr

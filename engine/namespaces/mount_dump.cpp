@@ -10,7 +10,6 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
-#include "engine/base/run_program.h"
 #include "engine/namespaces/mount_images.h"
 #include "engine/namespaces/mount_namespace.h"
 #include "engine/procfs/reader.h"
@@ -113,6 +112,7 @@ class MountDump {
 
   pb::mnt_entry describe(const procfs::MountInfo& m) const {
     pb::mnt_entry e = entry_of(m);
+    if (!policy_.users.uids.identity()) e.set_options(inner_options(e.options(), policy_.users));
     if (!own_root_) {
       if (!has_mount(ours_, m)) check(m, host_path(m, ours_));
       return e;
@@ -164,7 +164,7 @@ class MountDump {
                             [&](const auto& t) { return t.id == static_cast<int32_t>(own.mnt_id()); });
       if (m->fs_type != "tmpfs" || own.has_bind() || !external_key(*m).empty()) continue;
       if (!saved.insert(kernel_device(*m)).second) continue;
-      save_tmpfs(whole(*m));
+      save(whole(*m));
     }
   }
 
@@ -190,15 +190,11 @@ class MountDump {
     return copy;
   }
 
-  /// The content of a tmpfs as the format wants it: an archive of the mount alone.
-  void save_tmpfs(const procfs::MountInfo& m) {
-    UniqueFd copy = look_at(m);
+  void save(const procfs::MountInfo& m) {
+    UniqueFd copy = look_at(m), users;
+    if (!policy_.users.uids.identity()) users = open_namespace(std::to_string(root_task_.value), "user");
     ImageWriter out = images_.create(Img::tmpfs_dev, kernel_device(m));
-    auto result = run_program(
-        {"tar", "--create", "--gzip", "--file=/dev/fd/3", "--one-file-system", "--sparse", "--numeric-owner",
-         "--xattrs", "--xattrs-include=*", format("--directory=/proc/%d/fd/%d", ::getpid(), copy.get()), "."},
-        "", out.fd());
-    if (result.status) throw Error(Failure::environment, mount_object(m.mountpoint), "tar: " + result.errors);
+    save_tmpfs(copy.get(), m.mountpoint, users.get(), out);
     out.finish();
   }
 

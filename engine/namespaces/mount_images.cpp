@@ -8,6 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/run_program.h"
+#include "engine/base/scanner.h"
 
 namespace nsr {
 namespace {
@@ -33,15 +34,21 @@ unsigned long flags_of(const std::string& options) {
   return flags;
 }
 
-/// Superblock options without the words that are flags.
-std::string data_of(const std::string& options) {
+/// Each word of options through a function; those that it makes empty go.
+template <class Function>
+std::string each_option(const std::string& options, Function function) {
   std::string out;
   for (size_t at = 0, end; at <= options.size(); at = end + 1) {
     end = std::min(options.find(',', at), options.size());
-    std::string word = options.substr(at, end - at);
-    if (!word.empty() && word != "rw" && word != "ro") out += (out.empty() ? "" : ",") + word;
+    std::string word = function(options.substr(at, end - at));
+    if (!word.empty()) out += (out.empty() ? "" : ",") + word;
   }
   return out;
+}
+
+/// Superblock options without the words that are flags.
+std::string data_of(const std::string& options) {
+  return each_option(options, [](const std::string& word) { return word == "rw" || word == "ro" ? "" : word; });
 }
 
 }  // namespace
@@ -99,15 +106,35 @@ PlacedMount placed(const pb::mnt_entry& e) {
   return m;
 }
 
-void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, const std::string& directory) {
+std::string inner_options(const std::string& options, const UserMap& users) {
+  return each_option(options, [&](const std::string& word) {
+    for (const auto& [key, map] : {std::pair("uid=", &users.uids), std::pair("gid=", &users.gids)}) {
+      Scanner in(word);
+      if (!in.literal(key)) continue;
+      if (auto id = in.number(); id && map->knows(static_cast<uint32_t>(*id)))
+        return key + std::to_string(map->inner(static_cast<uint32_t>(*id)));
+    }
+    return word;
+  });
+}
+
+void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const MountMakers& makers) {
   if (e.fstype() != pb::TMPFS || !images.has(Img::tmpfs_dev, e.root_dev())) return;
   std::string name = image_name(Img::tmpfs_dev, e.root_dev());
   UniqueFd fd(::openat(images.fd(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw_errno(Failure::image, name, "it cannot be opened", errno);
-  auto result = run_program({"tar", "--extract", "--gzip", "--file=/dev/fd/3", "--preserve-permissions",
-                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=" + directory},
-                            "", fd.get());
+  auto result = run_program({"tar", "--extract", "--gzip", "--file=-", "--preserve-permissions", "--same-owner",
+                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/dev/fd/3"},
+                            ProgramFiles{.input = fd.get(), .extra = mount, .user_namespace = makers.user_namespace});
   if (result.status) throw Error(Failure::environment, mount_object(e.mountpoint()), "tar: " + result.errors);
+}
+
+/// The content of a tmpfs as the format wants it: an archive of the mount alone.
+void save_tmpfs(int mount, const std::string& mountpoint, int user_namespace, ImageWriter& out) {
+  auto result = run_program({"tar", "--create", "--gzip", "--file=-", "--one-file-system", "--sparse",
+                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/dev/fd/3", "."},
+                            ProgramFiles{.output = out.fd(), .extra = mount, .user_namespace = user_namespace});
+  if (result.status) throw Error(Failure::environment, mount_object(mountpoint), "tar: " + result.errors);
 }
 
 }  // namespace nsr

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/id_map.h"
 #include "engine/images/image_dir.h"
 #include "engine/procfs/mountinfo.h"
 #include "mnt.pb.h"
+#include "mountns/mount_calls.h"
 #include "mountns/mount_order.h"
 
 namespace nsr {
@@ -34,12 +36,20 @@ inline std::string mount_object(const std::string& mountpoint) { return "mount "
 bool same_mount(const procfs::MountInfo& a, const procfs::MountInfo& b);
 bool has_mount(const MountLines& list, const procfs::MountInfo& m);
 
-/// The newest first, as the format wants it.
 pb::mnt_entry entry_of(const procfs::MountInfo& m);
 PlacedMount placed(const pb::mnt_entry& e);
+/// Options with the ids of owners (uid=, gid=) as they are in the user namespace of the tree.
+std::string inner_options(const std::string& options, const UserMap& users);
 
-/// Fills the (writable) tmpfs that is mounted in this directory from its archive, which tar(1) unpacks. Nothing when
-/// there is none.
-void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, const std::string& directory);
+/// Who makes new file systems; the callers share the engine's descriptor table.
+struct MountMakers {
+  MountCallers callers;
+  int user_namespace = -1;  ///< of the tree, where it has one of its own: archives hold ids as they are in there
+};
+
+/// Fills the (writable) tmpfs that is mounted there from its archive, which tar(1) unpacks. Nothing when there is none.
+void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const MountMakers& makers);
+/// Writes the archive; user_namespace: as above.
+void save_tmpfs(int mount, const std::string& mountpoint, int user_namespace, ImageWriter& out);
 
 }  // namespace nsr

@@ -18,7 +18,7 @@ namespace {
 const Logger log("mounts");
 
 /// A mount of the tree's own, attached nowhere yet.
-UniqueFd make(const ImageDir& images, const pb::mnt_entry& e, const pb::nsr_own_mount& own, const Caller& root_task) {
+UniqueFd make(const ImageDir& images, const pb::mnt_entry& e, const pb::nsr_own_mount& own, const MountMakers& makers) {
   if (own.has_bind()) {
     UniqueFd copy = clone_mount(AT_FDCWD, own.bind());
     set_propagation_of(copy.get(), MS_PRIVATE, mount_object(e.mountpoint()));
@@ -27,8 +27,8 @@ UniqueFd make(const ImageDir& images, const pb::mnt_entry& e, const pb::nsr_own_
   const FileSystem* fs = file_system(e.fstype());
   std::string type = fs ? fs->name : e.fsname();
   if (type.empty()) throw Error(Failure::image, mount_object(e.mountpoint()), "its type is unknown");
-  UniqueFd made = new_mount({type, e.source(), e.options()}, e.fstype() == pb::PROC ? root_task : self_caller());
-  load_tmpfs(images, e, format("/proc/%d/fd/%d", ::getpid(), made.get()));
+  UniqueFd made = new_mount({type, e.source(), e.options()}, makers.callers);
+  load_tmpfs(images, e, made.get(), makers);
   return made;
 }
 
@@ -40,7 +40,7 @@ bool has_own_root(const ImageDir& images, uint64_t id) {
   return !images.has(Img::mnt_ext, id) || images.one<pb::nsr_mnt_entry>(Img::mnt_ext, id).own_root();
 }
 
-void fill_mount_namespace(const ImageDir& images, uint64_t id, const Caller& root_task) {
+void fill_mount_namespace(const ImageDir& images, uint64_t id, const MountMakers& makers) {
   auto ext = images.one<pb::nsr_mnt_entry>(Img::mnt_ext, id);
   std::map<uint32_t, pb::mnt_entry> entries;
   for (const auto& e : images.all<pb::mnt_entry>(Img::mountpoints, id)) entries[e.mnt_id()] = e;
@@ -50,7 +50,7 @@ void fill_mount_namespace(const ImageDir& images, uint64_t id, const Caller& roo
     auto at = entries.find(own.mnt_id());
     if (at == entries.end())
       throw Error(Failure::image, image_name(Img::mountpoints, id), format("mount %u is missing", own.mnt_id()));
-    made.emplace_back(&at->second, make(images, at->second, own, root_task));
+    made.emplace_back(&at->second, make(images, at->second, own, makers));
   }
   for (const std::string& mountpoint : ext.removed())
     if (::umount2(mountpoint.c_str(), MNT_DETACH) && errno != EINVAL && errno != ENOENT)

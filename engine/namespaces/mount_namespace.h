@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/id_map.h"
 #include "engine/base/ids.h"
 #include "engine/images/image_dir.h"
+#include "engine/namespaces/mount_images.h"
 #include "mountns/mount_calls.h"
 
 namespace nsr {
@@ -18,6 +20,7 @@ struct MountPolicy {
   std::vector<std::string> external;   ///< --external, of which mnt[MOUNTPOINT]:KEY counts here
   std::vector<std::string> skip;       ///< --skip-mnt: left out, with all that is mounted below
   std::vector<std::string> enable_fs;  ///< --enable-fs: types that are mounted anew without their contents; "all"
+  const UserMap& users;                ///< of the tree
 };
 
 /// Writes mountpoints-<id>, nsr-mnt-<id> and the contents of the tree's own tmpfs mounts (by tar(1), only run where
@@ -27,7 +30,7 @@ void dump_mount_namespace(ImageDir& images, uint64_t id, HostPid root_task, cons
 /// Whether the namespace has a root directory of its own, according to the images.
 bool has_own_root(const ImageDir& images, uint64_t id);
 
-/// Makes the calling process's (fresh) copy of the restorer's mounts as the images say. root_task: makes each proc.
-void fill_mount_namespace(const ImageDir& images, uint64_t id, const Caller& root_task);
+/// Makes the calling process's (fresh) copy of the restorer's mounts as the images say.
+void fill_mount_namespace(const ImageDir& images, uint64_t id, const MountMakers& makers);
 
 }  // namespace nsr

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/base/error.h"
+#include "engine/namespaces/user_namespace.h"
 
 namespace nsr {
 namespace {
@@ -20,7 +21,7 @@ uint64_t inode_of(const std::string& task, const char* name) {
 uint32_t engine_id(const NamespaceKind& kind) { return static_cast<uint32_t>(&kind - kNamespaceKinds) + 1; }
 
 void refuse_unknown(const NamespaceKind& kind, HostPid pid) {
-  if (kind.clone_flag != CLONE_NEWUSER && kind.clone_flag != CLONE_NEWCGROUP) return;
+  if (kind.clone_flag != CLONE_NEWCGROUP) return;
   throw Error(
       Failure::unsupported, format("pid %d", pid.value),
       format("it lives in a %s namespace of its own, which cannot be dumped from outside yet", kind.name),
@@ -57,6 +58,7 @@ void NamespaceIds::set_root(HostPid pid, NsPid inner) {
     if ((kind.clone_flag == CLONE_NEWPID || kind.clone_flag == CLONE_NEWNS) && pidns_of_launcher) continue;
     id = next++;
   }
+  if (own(CLONE_NEWUSER)) users_ = user_map_of(pid);
 }
 
 void NamespaceIds::set(HostPid pid, pb::task_kobj_ids_entry& ids) const {
@@ -91,6 +93,13 @@ uint32_t NamespaceIds::find(uint32_t clone_flag, uint64_t inode) const {
 bool NamespaceIds::own(uint32_t clone_flag) const {
   const NamespaceKind* kind = namespace_kind(clone_flag);
   return kind && tree_.at(clone_flag).second != engine_id(*kind);
+}
+
+uint32_t NamespaceIds::all_own() const {
+  uint32_t flags = 0;
+  for (const NamespaceKind& kind : kNamespaceKinds)
+    if (own(kind.clone_flag)) flags |= kind.clone_flag;
+  return flags;
 }
 
 std::string external_namespace_key(const std::vector<std::string>& external, const UniqueFd& namespace_fd,

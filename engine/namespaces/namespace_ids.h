@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core.pb.h"
+#include "engine/base/id_map.h"
 #include "engine/base/ids.h"
 #include "engine/base/unique_fd.h"
 #include "engine/images/namespace_kinds.h"
@@ -36,9 +37,14 @@ class NamespaceIds {
   uint32_t find(uint32_t clone_flag, uint64_t inode) const;
   /// Whether the tree has a namespace of this kind that is not the engine's.
   bool own(uint32_t clone_flag) const;
+  /// CLONE_NEW* of all that it has of its own.
+  uint32_t all_own() const;
+  /// Ids of users and groups in the user namespace of the tree. Valid after set_root().
+  const UserMap& users() const { return users_; }
 
  private:
   std::map<uint32_t, std::pair<uint64_t, uint32_t>> tree_;  ///< by clone flag: inode and id of what the root lives in
+  UserMap users_;
 };
 
 /// The key that --external KIND[INODE]:KEY gives a namespace; empty when none does.

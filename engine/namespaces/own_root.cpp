@@ -88,9 +88,9 @@ void OwnRoot::take(size_t i, const Places& places) {
   set_propagation_of(mounts_[i].get(), has_outer_master(placed_, placed_[i]) ? MS_SLAVE : MS_PRIVATE, object(i));
 }
 
-void OwnRoot::build(const Caller& root_task) {
+void OwnRoot::build(const MountMakers& makers) {
   set_propagation(Propagation::private_);
-  make_instances(root_task);
+  make_instances(makers);
   make_parts();
   switch_root(mounts_[order_[0].mount].get());
   attach_all();
@@ -99,14 +99,14 @@ void OwnRoot::build(const Caller& root_task) {
 }
 
 /// New file systems, and the root's, lie on the old root for a while: parts are only taken of what is mounted.
-void OwnRoot::make_instances(const Caller& root_task) {
+void OwnRoot::make_instances(const MountMakers& makers) {
   for (size_t i = 0; i < entries_.size(); i++) {
     const pb::mnt_entry& e = entries_[i];
     if (mounts_[i] || instances_.count(e.root_dev()) || e.fstype() == pb::OVERLAYFS) continue;
     std::string type = type_of(e);
     if (type.empty()) throw Error(Failure::image, object(i), "its type is unknown");
-    Instance made{new_mount({type, e.source(), e.options()}, e.fstype() == pb::PROC ? root_task : self_caller()), "/"};
-    load_tmpfs(images_, e, format("/proc/%d/fd/%d", ::getpid(), made.mount.get()));
+    Instance made{new_mount({type, e.source(), e.options()}, makers.callers), "/"};
+    load_tmpfs(images_, e, made.mount.get(), makers);
     if (e.sb_flags() & MS_RDONLY) make_read_only(made.mount.get(), object(i));
     instances_.emplace(e.root_dev(), std::move(made));
   }

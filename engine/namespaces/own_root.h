@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/images/image_dir.h"
+#include "engine/namespaces/mount_images.h"
 #include "mnt.pb.h"
 #include "mountns/mount_calls.h"
 #include "mountns/mount_order.h"
@@ -24,9 +25,8 @@ class OwnRoot {
   /// is not there, Error(usage) for what was not given.
   OwnRoot(const ImageDir& images, uint64_t id, const Places& places);
   /// Makes the tree's mounts those of the calling process's mount namespace, a fresh copy of the restorer's, of which
-  /// nothing stays. The process stands in the tree's root directory then. root_task: makes each proc; it and the caller
-  /// share a descriptor table.
-  void build(const Caller& root_task);
+  /// nothing stays. The process stands in the tree's root directory then.
+  void build(const MountMakers& makers);
 
  private:
   /// Of whose parts mounts are made.
@@ -37,7 +37,7 @@ class OwnRoot {
   void take_root(const Places& places);
   void take(size_t i, const Places& places);
   bool is_part(size_t i) const;
-  void make_instances(const Caller& root_task);
+  void make_instances(const MountMakers& makers);
   void make_parts();
   void attach_all();
   void attach(const AttachStep& step);

@@ -5,7 +5,10 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <array>
 #include <vector>
+
+#include "engine/base/error.h"
 
 namespace nsr {
 namespace {
@@ -21,32 +24,52 @@ uint64_t words(const google::protobuf::RepeatedField<uint32_t>& in) {
   return set;
 }
 
+/// Without a meaning inside they could not be taken again, and the engine's own would stay in their place.
+std::array<uint32_t, 4> inner_ids(const std::array<uint32_t, 4>& outer, const IdMap& map, const std::string& object,
+                                  const char* what) {
+  std::array<uint32_t, 4> inner;
+  for (size_t i = 0; i < inner.size(); i++) {
+    if (!map.knows(outer[i]))
+      throw Error(Failure::unsupported, object,
+                  format("its %s id %u has no number in its user namespace", what, outer[i]),
+                  "map it there, or dump the task when it has an id that is mapped");
+    inner[i] = map.inner(outer[i]);
+  }
+  return inner;
+}
+
 }  // namespace
 
-void to_image(const procfs::Status& st, uint32_t securebits, pb::creds_entry& out) {
-  out.set_uid(st.uid[0]);
-  out.set_euid(st.uid[1]);
-  out.set_suid(st.uid[2]);
-  out.set_fsuid(st.uid[3]);
-  out.set_gid(st.gid[0]);
-  out.set_egid(st.gid[1]);
-  out.set_sgid(st.gid[2]);
-  out.set_fsgid(st.gid[3]);
+void to_image(const procfs::Status& st, uint32_t securebits, const UserMap& users, const std::string& object,
+              pb::creds_entry& out) {
+  std::array<uint32_t, 4> uid = inner_ids(st.uid, users.uids, object, "user");
+  std::array<uint32_t, 4> gid = inner_ids(st.gid, users.gids, object, "group");
+  out.set_uid(uid[0]);
+  out.set_euid(uid[1]);
+  out.set_suid(uid[2]);
+  out.set_fsuid(uid[3]);
+  out.set_gid(gid[0]);
+  out.set_egid(gid[1]);
+  out.set_sgid(gid[2]);
+  out.set_fsgid(gid[3]);
   add_words(st.cap_inh, out.mutable_cap_inh());
   add_words(st.cap_prm, out.mutable_cap_prm());
   add_words(st.cap_eff, out.mutable_cap_eff());
   add_words(st.cap_bnd, out.mutable_cap_bnd());
   add_words(st.cap_amb, out.mutable_cap_amb());
   out.set_secbits(securebits);
-  for (uint32_t g : st.groups) out.add_groups(g);
+  for (uint32_t g : st.groups)
+    if (users.gids.knows(g)) out.add_groups(users.gids.inner(g));
   if (st.no_new_privs) out.set_no_new_privs(*st.no_new_privs ? 1 : 0);
 }
 
-void emit_credentials(const pb::creds_entry& c, Program& program, Arena& arena) {
-  std::vector<uint32_t> groups(c.groups().begin(), c.groups().end());
-  program.call(SYS_setgroups, groups.size(),
-               groups.empty() ? RemoteAddr(0) : arena.put(groups.data(), groups.size() * 4));
-  program.note("supplementary groups");
+void emit_credentials(const pb::creds_entry& c, bool groups_fixed, Program& program, Arena& arena) {
+  if (!groups_fixed) {
+    std::vector<uint32_t> groups(c.groups().begin(), c.groups().end());
+    program.call(SYS_setgroups, groups.size(),
+                 groups.empty() ? RemoteAddr(0) : arena.put(groups.data(), groups.size() * 4));
+    program.note("supplementary groups");
+  }
   // ids change without touching the capability sets: those are set as they were afterwards
   program.call(SYS_prctl, PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
   program.call(SYS_setresgid, c.gid(), c.egid(), c.sgid());

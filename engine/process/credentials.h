@@ -2,16 +2,20 @@
 #pragma once
 
 #include "creds.pb.h"
+#include "engine/base/id_map.h"
 #include "engine/procfs/status.h"
 #include "engine/trace/program.h"
 
 namespace nsr {
 
-/// From /proc/PID/task/TID/status and prctl(PR_GET_SECUREBITS).
-void to_image(const procfs::Status& status, uint32_t securebits, pb::creds_entry& out);
+/// From /proc/PID/task/TID/status and prctl(PR_GET_SECUREBITS). Groups that the user namespace does not know are left
+/// out. Throws Error(unsupported) naming the object when it does not know a user or group id.
+void to_image(const procfs::Status& status, uint32_t securebits, const UserMap& users, const std::string& object,
+              pb::creds_entry& out);
 
 /// Takes on these credentials. The thread must still have CAP_SETUID, CAP_SETGID and CAP_SETPCAP. Afterwards it may
 /// have nothing: this is (but for what needs no right) the last thing of a thread's program. no_new_privs is set too.
-void emit_credentials(const pb::creds_entry& creds, Program& program, Arena& arena);
+/// groups_fixed: it has its supplementary groups, and could not change them.
+void emit_credentials(const pb::creds_entry& creds, bool groups_fixed, Program& program, Arena& arena);
 
 }  // namespace nsr

@@ -18,7 +18,6 @@
 #include "engine/base/error.h"
 #include "engine/process/credentials.h"
 #include "engine/process/memory_policy.h"
-#include "engine/process/scheduling.h"
 #include "engine/process/signals.h"
 #include "engine/process/timers.h"
 
@@ -114,15 +113,15 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
            tc.rseq_entry().signature());
     p.note("register rseq");
   }
-  emit_scheduling(tc, ext, p, arena);
   if (ext) emit_prctls(*ext, p, arena);
   emit_speculation(ext, p);
   emit_queued(tc.signals_p(), pid, tid, p, arena);
 }
 
-void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& p, Arena& arena) {
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed, Program& p,
+                      Arena& arena) {
   const pb::thread_core_entry& tc = core.thread_core();
-  if (tc.has_creds()) emit_credentials(tc.creds(), p, arena);
+  if (tc.has_creds()) emit_credentials(tc.creds(), groups_fixed, p, arena);
   // a change of credentials clears both
   if (leader && mm.has_dumpable() && mm.dumpable() <= 1) p.call(SYS_prctl, PR_SET_DUMPABLE, mm.dumpable(), 0, 0, 0);
   if (tc.pdeath_sig()) p.call(SYS_prctl, PR_SET_PDEATHSIG, tc.pdeath_sig(), 0, 0, 0);

@@ -8,12 +8,13 @@
 
 namespace nsr {
 
-/// What concerns one thread and needs its rights: names, lists, alternate stack, rseq, scheduling, queued signals.
+/// What concerns one thread and needs its rights: names, lists, alternate stack, rseq, queued signals.
 void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, NsPid pid, NsPid tid, Program& program,
                  Arena& arena);
 /// The thread's credentials and what a change of credentials would undo, then strict seccomp. The last part of its
-/// program, behind its filters.
-void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, Program& program, Arena& arena);
+/// program, behind its filters. groups_fixed: as in engine/process/credentials.h.
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed,
+                      Program& program, Arena& arena);
 /// Drops what is queued of a signal that the making of the tree has sent; nothing for 0 (clone(2): no exit signal) and
 /// for those that cannot be queued. Its action is then the default or emit_process'.
 void emit_flush(int signal, Program& program, Arena& arena);

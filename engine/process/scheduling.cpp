@@ -55,7 +55,9 @@ void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_ent
   if (io >= 0) ext.set_ioprio(static_cast<uint32_t>(io));
 }
 
-void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
+namespace {
+
+SchedAttr attributes_of(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext) {
   SchedAttr a{};
   a.size = kSizeWithoutClamps;
   a.policy = tc.sched_policy();
@@ -72,11 +74,21 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
     a.util_max = ext->sched_util_max();
     if (a.flags & (kSchedFlagUtilMin | kSchedFlagUtilMax)) a.size = sizeof a;
   }
+  return a;
+}
+
+/// sched_setattr(2) sets the nice value of SCHED_OTHER and SCHED_BATCH only; the others keep theirs for later.
+bool needs_nice(const SchedAttr& a) {
+  return a.policy != SCHED_OTHER && a.policy != SCHED_BATCH && a.policy != SCHED_DEADLINE;
+}
+
+}  // namespace
+
+void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
+  SchedAttr a = attributes_of(tc, ext);
   // also what is the default: the engine itself may have been started with another nice value or policy
   if (tc.has_sched_policy()) {
-    // sched_setattr(2) sets the nice value of SCHED_OTHER and SCHED_BATCH only; the others keep theirs for later
-    if (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH && a.policy != SCHED_DEADLINE)
-      p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice);
+    if (needs_nice(a)) p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice);
     p.call(SYS_sched_setattr, 0, arena.put(a), 0);
     p.note("scheduling policy");
   }
@@ -87,6 +99,23 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
             arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
   // also "none" is set where the engine itself was started with another one
   if (ext->has_ioprio() && ext->ioprio() != own_ioprio()) p.call(SYS_ioprio_set, kIoprioWhoProcess, 0, ext->ioprio());
+}
+
+void set_scheduling(HostPid tid, const std::string& object, const pb::thread_core_entry& tc,
+                    const pb::nsr_thread_entry* ext) {
+  auto must = [&](long result, const char* what) {
+    if (result) throw_errno(Failure::environment, object, std::string("its ") + what + " cannot be set", errno);
+  };
+  SchedAttr a = attributes_of(tc, ext);
+  if (tc.has_sched_policy()) {
+    if (needs_nice(a)) must(::setpriority(PRIO_PROCESS, static_cast<id_t>(tid.value), a.nice), "nice value");
+    must(::syscall(SYS_sched_setattr, tid.value, &a, 0), "scheduling policy");
+  }
+  if (!ext) return;
+  if (ext->has_cpu_affinity())
+    ::syscall(SYS_sched_setaffinity, tid.value, ext->cpu_affinity().size(), ext->cpu_affinity().data());
+  if (ext->has_ioprio() && ext->ioprio() != own_ioprio())
+    must(::syscall(SYS_ioprio_set, kIoprioWhoProcess, tid.value, ext->ioprio()), "I/O priority");
 }
 
 }  // namespace nsr

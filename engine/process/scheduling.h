@@ -14,5 +14,8 @@ namespace nsr {
 void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext);
 /// The thread sets all that for itself. ext: nothing for images of the peer.
 void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& program, Arena& arena);
+/// It is set from outside: in a user namespace the thread has no right to raise anything. Throws Error(environment).
+void set_scheduling(HostPid tid, const std::string& object, const pb::thread_core_entry& tc,
+                    const pb::nsr_thread_entry* ext);
 
 }  // namespace nsr

@@ -155,10 +155,10 @@ void TaskStateReader::check_supported(const procfs::Status& st) const {
                 "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
 }
 
-void TaskStateReader::collect(const std::vector<Program>& programs, const Arena& arena,
+void TaskStateReader::collect(const std::vector<Program>& programs, const Arena& arena, const UserMap& users,
                               std::vector<pb::core_entry>& cores, pb::nsr_task_entry& ext, MemoryFacts& memory) {
   cores.resize(task_.threads.size());
-  for (size_t i = 0; i < cores.size(); i++) collect_thread(i, programs, arena, cores[i], *ext.add_threads());
+  for (size_t i = 0; i < cores.size(); i++) collect_thread(i, programs, arena, users, cores[i], *ext.add_threads());
   pb::task_core_entry& tc = *cores[0].mutable_tc();
   collect_process(programs[0], arena, tc, ext, memory);
   tc.set_blk_sigset(task_.threads[0].signal_mask);
@@ -167,7 +167,7 @@ void TaskStateReader::collect(const std::vector<Program>& programs, const Arena&
 }
 
 void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena,
-                                     pb::core_entry& core, pb::nsr_thread_entry& ext) const {
+                                     const UserMap& users, pb::core_entry& core, pb::nsr_thread_entry& ext) const {
   const FrozenThread& th = task_.threads[i];
   const ThreadSlots& slot = slots_[i];
   Tracee tracee(th.tid);
@@ -199,7 +199,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   if (uint32_t sig = *arena.local<uint32_t>(slot.words)) tc.set_pdeath_sig(sig);
   to_image(queued_signals(tracee, false), *tc.mutable_signals_p());
   int64_t securebits = programs[i].records()[slot.securebits].result;
-  to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, *tc.mutable_creds());
+  to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, users, object(th), *tc.mutable_creds());
   tc.set_comm(st.name);
   tc.set_seccomp_mode(static_cast<pb::seccomp_mode>(st.seccomp.value_or(0)));
   if (rseq.pointer) {

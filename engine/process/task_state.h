@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core.pb.h"
+#include "engine/base/id_map.h"
 #include "engine/process/inferred_state.h"
 #include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
@@ -42,8 +43,8 @@ class TaskStateReader {
   /// One program per thread, in the task's order.
   void add_programs(std::vector<Program>& programs, Arena& arena);
   /// cores: one per thread, leader first (leader's with tc). Throws Error(unsupported) for state that cannot be kept.
-  void collect(const std::vector<Program>& programs, const Arena& arena, std::vector<pb::core_entry>& cores,
-               pb::nsr_task_entry& ext, MemoryFacts& memory);
+  void collect(const std::vector<Program>& programs, const Arena& arena, const UserMap& users,
+               std::vector<pb::core_entry>& cores, pb::nsr_task_entry& ext, MemoryFacts& memory);
 
  private:
   struct ThreadSlots {
@@ -53,8 +54,8 @@ class TaskStateReader {
     MemoryPolicyReader memory_policy;
   };
   void check_supported(const procfs::Status& status) const;
-  void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, pb::core_entry& core,
-                      pb::nsr_thread_entry& ext) const;
+  void collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena, const UserMap& users,
+                      pb::core_entry& core, pb::nsr_thread_entry& ext) const;
   void collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc, pb::nsr_task_entry& ext,
                        MemoryFacts& memory) const;
   std::vector<siginfo_t> queued_signals(const Tracee& thread, bool shared) const;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@
 #include "engine/memory/own_vdso.h"
 #include "engine/memory/vma.h"
 #include "engine/process/restore_state.h"
+#include "engine/process/scheduling.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/restore/birth_pages.h"
@@ -128,7 +130,10 @@ class Builder {
     if (has_space && spaces_[n]->is_pushed()) {
       PushJob& push = out_[n].push;
       push = {HostPid(), -1, spaces_[n]->copied_mappings(), spaces_[n]->copied_loads(), spaces_[n]->written_loads()};
-      if (!push.copies.empty()) out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+      // nobody waits for faults; in a user namespace only what promises that the kernel's are none of its affair is
+      // given
+      const int only_copies = self_.users.own ? UFFD_USER_MODE_ONLY : 0;
+      if (!push.copies.empty()) out_[n].uffd = p.calls.call(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | only_copies);
       TaskProgram settle;
       build_memory(n, settle);
       out_[n].settle = stored(std::move(settle), arena_);
@@ -304,6 +309,7 @@ class Builder {
       p.calls.call(SYS_wait4, helper, 0, __WALL, 0);
       p.calls.note(format("reap helper %d", helper.value));
     }
+    enter_user_namespace(p.calls);
     build_table(n, p.calls);
     for (const ImageThread& th : t.threads)
       if (th.ext && !th.ext->xsave().empty()) {
@@ -324,6 +330,7 @@ class Builder {
       if (!exists) make_thread(t, i, out_[n].threads.back().at, p.calls);
     }
     build_file_records(t, p.calls);
+    build_scheduling(t.threads[0], p.calls);
     emit_thread(t.threads[0].core, t.threads[0].ext, t.pid, t.pid, p.calls, arena_);
     for (size_t c : node.made())
       if (int signal = plan_.nodes[c].exit_signal; signal != SIGCHLD) emit_flush(signal, p.calls, arena_);
@@ -331,17 +338,33 @@ class Builder {
     emit_rlimits(t.threads[0].core, p.calls, arena_);
     if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
     seccomp_.emit(filters[0], common, filters[0].size(), p.calls, arena_);
-    emit_thread_last(t.threads[0].core, t.mm, true, p.calls, arena_);
+    emit_thread_last(t.threads[0].core, t.mm, true, self_.users.groups_fixed, p.calls, arena_);
     out_[n].finish = stored(std::move(p), arena_);
+  }
+
+  /// While the process has one thread (setns(2)); the descriptor is the engine's, whose table it still has. Its ids
+  /// mean nothing inside until it takes others, and only dumpable it may look at its own /proc.
+  void enter_user_namespace(Program& p) {
+    if (self_.users.to_enter < 0) return;
+    p.call(SYS_setns, self_.users.to_enter, CLONE_NEWUSER);
+    p.note("entering its user namespace");
+    p.allow(SYS_setresgid, 0, 0, 0);
+    p.allow(SYS_setresuid, 0, 0, 0);
+    p.call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+  }
+
+  void build_scheduling(const ImageThread& th, Program& p) {
+    if (!self_.users.own) emit_scheduling(th.core.thread_core(), th.ext, p, arena_);
   }
 
   void build_thread(const ImageTask& t, size_t i, const std::vector<uint32_t>& filters, size_t inherited,
                     NodePrograms& out) {
     const ImageThread& th = t.threads[i];
     TaskProgram p;
+    build_scheduling(th, p.calls);
     emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
     seccomp_.emit(filters, inherited, filters.size(), p.calls, arena_);
-    emit_thread_last(th.core, t.mm, false, p.calls, arena_);
+    emit_thread_last(th.core, t.mm, false, self_.users.groups_fixed, p.calls, arena_);
     out.threads.push_back(stored(std::move(p), arena_));
   }
 

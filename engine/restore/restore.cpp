@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
 #include "engine/process/restore_state.h"
+#include "engine/process/scheduling.h"
 #include "engine/restore/executor.h"
 #include "engine/restore/foreground.h"
 #include "engine/restore/foreign_vdso.h"
@@ -77,16 +79,19 @@ class Restore {
     hook("pre-restore");
     Waits::block_sigchld();
     area_.emplace(*set_, programs_size(*set_, plan_));
-    namespaces_->prepare();
+    namespaces_->prepare(*area_);
     if (namespaces_->root_comes_first()) bear_root();
     namespaces_->enter(root_task_ ? &*root_task_ : nullptr);
     files_->set_tree_proc(namespaces_->tree_proc());
+    files_->set_users(namespaces_->users());
     {
       PhaseTimer timer(log, "opening files");
+      ActsAs root_user = namespaces_->as_its_root();
       files_->open_all();
-      segments_.make(images_, set_->tasks[0].ids.ipc_ns_id(),
+      segments_.make(images_, set_->tasks[0].ids.ipc_ns_id(), namespaces_->users(),
                      [this](uint32_t id, int fd) { files_->fill_shared_memory(id, fd); });
       open_pages();
+      self_.users = namespaces_->user_settings([this](UniqueFd fd) { return files_->keep(std::move(fd)); });
       open_proc();
     }
     create_tree(begin);
@@ -140,7 +145,7 @@ class Restore {
     check_cpu();
     for (const ImageTask& t : set_->tasks)
       if (!t.zombie) check_rlimits(t.threads[0].core, t.object());
-    self_ = self_settings(*set_, options_.lsm_profile);
+    self_ = self_settings(*set_, options_.lsm_profile, namespaces_->own_user());
   }
 
   void open_proc() {
@@ -198,8 +203,39 @@ class Restore {
     birth.sibling = options_.sibling || options_.launcher_fd >= 0;
     birth.namespaces = namespaces_->birth_flags();
     birth.shares_table = namespaces_->root_comes_first();
-    root_task_.emplace(*area_, birth);
+    {
+      WithGroups groups(namespaces_->birth_groups());
+      const pb::task_core_entry& tc = set_->tasks[0].tc();
+      WithLoginUid login(namespaces_->own_user() && tc.has_loginuid() ? std::optional(tc.loginuid()) : std::nullopt);
+      root_task_.emplace(*area_, birth);
+    }
+    if (namespaces_->own_user()) raise_limits_of(root_task_->pid());
     if (new_clocks_) keep_own_clocks();
+  }
+
+  /// In a user namespace of its own the tree has no right to raise limits again, wherever the engine has it.
+  void raise_limits_of(HostPid root) {
+    for (const ImageTask& t : set_->tasks) {
+      const auto& limits = t.threads[0].core.tc().rlimits();
+      for (int r = 0; r < limits.rlimits_size(); r++) {
+        const auto resource = static_cast<__rlimit_resource>(r);
+        rlimit now{};
+        if (::prlimit(root.value, resource, nullptr, &now) || now.rlim_max >= limits.rlimits(r).max()) continue;
+        now.rlim_max = limits.rlimits(r).max();
+        if (::prlimit(root.value, resource, &now, nullptr))
+          throw_errno(Failure::environment, t.object(), format("its limit %d cannot be raised", r), errno);
+      }
+    }
+  }
+
+  void schedule(const Executor& executor) {
+    for (size_t n = 0; n < plan_.nodes.size(); n++) {
+      std::vector<HostPid> threads = executor.threads_of(n);
+      for (size_t i = 0; i < threads.size(); i++) {
+        const ImageTask& t = set_->tasks[static_cast<size_t>(plan_.nodes[n].task)];
+        if (threads[i]) set_scheduling(threads[i], t.object(), t.threads[i].core.thread_core(), t.threads[i].ext);
+      }
+    }
   }
 
   void create_tree(Clock::time_point start) {
@@ -238,6 +274,7 @@ class Restore {
     {
       PhaseTimer timer(log, "descriptors, threads, state");
       executor.finish();
+      if (self_.users.own) schedule(executor);
       join_cgroups(executor, cgroups);
     }
     segments_.keep();

@@ -40,9 +40,11 @@ class RestoreFiles final : public RestoreContext {
   void after_release();
   void set_connection_lock(ConnectionLock* lock) { lock_ = lock; }
   void set_tree_proc(int fd) { tree_proc_ = fd; }
+  void set_users(const UserMap& users) { users_ = users; }
 
   ImageDir& images() override { return images_; }
   const FileOptions& options() const override { return options_.files; }
+  const UserMap& users() const override { return users_; }
   void provide(uint32_t file_id, UniqueFd fd) override;
   int fd_of(uint32_t file_id) override;
   void make_room() override;
@@ -81,6 +83,7 @@ class RestoreFiles final : public RestoreContext {
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
   int tree_proc_ = -1;
+  UserMap users_;
   ConnectionLock* lock_ = nullptr;
   UniqueFd relayed_;
 };

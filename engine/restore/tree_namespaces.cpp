@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,7 +26,8 @@ namespace {
 const Logger log("namespaces");
 /// Made when the root task is cloned, or with its clocks.
 constexpr uint32_t kMadeElsewhere = CLONE_NEWPID | 0x80 /* CLONE_NEWTIME */;
-constexpr uint32_t kBuilt = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+constexpr uint32_t kBuilt = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER;
+constexpr uint32_t kJoinable = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
 
 /// --external veth[IN]:OUT[@BRIDGE]
 std::map<std::string, OuterVeth> outer_veths(const std::vector<std::string>& external) {
@@ -40,11 +42,23 @@ std::map<std::string, OuterVeth> outer_veths(const std::vector<std::string>& ext
   return out;
 }
 
-/// What the root task does for the engine, which shares its descriptor table.
-Caller caller_of(BornRoot* root) {
-  if (!root) return self_caller();
-  return {[root](long nr, const std::array<uint64_t, 5>& a) { return root->call(nr, a[0], a[1], a[2], a[3], a[4]); },
-          [root](const std::string& text) { return root->arena().put_string(text).value; }};
+/// What a process does for the engine, which shares its descriptor table.
+Caller caller_of(BornRoot* process) {
+  if (!process) return self_caller();
+  return {
+      [process](long nr, const std::array<uint64_t, 5>& a) { return process->call(nr, a[0], a[1], a[2], a[3], a[4]); },
+      [process](const std::string& text) { return process->arena().put_string(text).value; }};
+}
+
+/// Gives a new user namespace its maps. Its first process is a stranger in it until it takes ids that are mapped.
+UniqueFd found_user_namespace(const UserNamespace& users, BornRoot& member) {
+  map_users(users, member.pid());
+  if (!users.setgroups_denied) member.call(SYS_setgroups, 0, 0);
+  member.call(SYS_setresgid, 0, 0, 0);
+  member.call(SYS_setresuid, 0, 0, 0);
+  if (long r = member.call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0))
+    throw_errno(Failure::environment, "root task", "making it dumpable failed", static_cast<int>(-r));
+  return open_namespace(std::to_string(member.pid().value), "user");
 }
 
 }  // namespace
@@ -66,6 +80,7 @@ TreeNamespaces::TreeNamespaces(const ImageDir& images, const ImageSet& set, cons
   if (!root_is_init_ && ids_.pid_ns_id() != home.pid_ns_id())
     throw Error(Failure::unsupported, set.tasks[0].object(),
                 "the images hold its pid namespace without the init of it");
+  if (own_user()) users_ = load_user_namespace(images, ids_.user_ns_id());
   find_given();
   proc_last_ = root_is_init_ && !(flags_ & CLONE_NEWNS) && options.root_is_init;
 }
@@ -79,7 +94,7 @@ void TreeNamespaces::find_given() {
   for (const NamespaceKind& kind : kNamespaceKinds)
     for (const JoinNamespace& join : options_.join_ns) {
       if (join.kind != kind.name) continue;
-      if (!(kind.clone_flag & kBuilt & ~CLONE_NEWNS))
+      if (!(kind.clone_flag & kJoinable))
         throw Error(Failure::not_built, "option --join-ns", "is not built yet for " + join.kind + " namespaces");
       UniqueFd fd(::open(join.source.c_str(), O_RDONLY | O_CLOEXEC));
       if (!fd)
@@ -95,74 +110,118 @@ void TreeNamespaces::find_given() {
   give(*namespace_kind(CLONE_NEWNET), UniqueFd(::fcntl(fd->second, F_DUPFD_CLOEXEC, 3)));
 }
 
-void TreeNamespaces::prepare() {
-  uint32_t all = flags_;
-  for (const auto& [kind, fd] : given_) all |= kind->clone_flag;
-  for (const NamespaceKind& kind : kNamespaceKinds)
-    if (all & kind.clone_flag & ~CLONE_NEWNS) home_.push_back(open_namespace("self", kind.name));
-  if (flags_ & CLONE_NEWNS) {
-    own_proc_ = clone_mount(AT_FDCWD, "/proc", true);
-    set_propagation_of(own_proc_.get(), MS_PRIVATE, "/proc");
-    if (!options_.root.empty() || has_own_root(images_, ids_.mnt_ns_id()))
-      own_root_.emplace(images_, ids_.mnt_ns_id(), OwnRoot::Places{options_.root, options_.files.external});
-  }
+uint64_t TreeNamespaces::birth_flags() const {
+  if (!root_is_init_) return 0;
+  if (!own_user()) return flags_ | kNewPid;
+  return root_is_member() ? (flags_ & ~users_.outer_namespaces) | kNewPid : kNewPid;
+}
+
+std::optional<std::vector<uint32_t>> TreeNamespaces::birth_groups() const {
+  if (!users_.setgroups_denied) return {};
+  return users_.outer_groups;
+}
+
+UserSettings TreeNamespaces::user_settings(const std::function<int(UniqueFd)>& keep) const {
+  UserSettings out{own_user(), users_.setgroups_denied, -1};
+  if (own_user() && !root_is_member())
+    out.to_enter = keep(UniqueFd(::fcntl(user_namespace_.get(), F_DUPFD_CLOEXEC, 3)));
+  return out;
+}
+
+void TreeNamespaces::prepare(SharedArea& area) {
+  leave_home();
   for (const auto& [kind, fd] : given_)
     if (::setns(fd.get(), static_cast<int>(kind->clone_flag)))
       throw_errno(Failure::environment, std::string(kind->name) + " namespace given for the tree",
                   "it cannot be entered", errno);
+  if (!own_user()) return;
+  unshare(flags_ & users_.outer_namespaces & kBuilt);
+  if (!root_is_member()) make_keeper(area);
+}
+
+/// Remembers the way back, and takes what is only there.
+void TreeNamespaces::leave_home() {
+  uint32_t all = flags_;
+  for (const auto& [kind, fd] : given_) all |= kind->clone_flag;
+  for (const NamespaceKind& kind : kNamespaceKinds)
+    if (all & kind.clone_flag & ~(CLONE_NEWNS | CLONE_NEWUSER)) home_.push_back(open_namespace("self", kind.name));
+  if (flags_ & CLONE_NEWNET) {
+    home_route_.emplace();
+    home_net_ = open_namespace("self", "net");
+  }
+  if (!(flags_ & CLONE_NEWNS)) return;
+  own_proc_ = clone_mount(AT_FDCWD, "/proc", true);
+  set_propagation_of(own_proc_.get(), MS_PRIVATE, "/proc");
+  if (!options_.root.empty() || has_own_root(images_, ids_.mnt_ns_id()))
+    own_root_.emplace(images_, ids_.mnt_ns_id(), OwnRoot::Places{options_.root, options_.files.external});
+}
+
+void TreeNamespaces::unshare(uint32_t flags) {
+  if (flags & CLONE_NEWNS) mounts_home_.emplace();
+  if (flags && ::unshare(static_cast<int>(flags)))
+    throw_errno(Failure::environment, "namespaces of the tree", "they cannot be made", errno,
+                errno == EPERM ? "run as root" : "see /proc/sys/user/max_*_namespaces");
+}
+
+void TreeNamespaces::make_keeper(SharedArea& area) {
+  BornRoot::Birth birth;
+  birth.namespaces = flags_ & ~users_.outer_namespaces;
+  birth.shares_table = true;
+  keeper_.emplace(area, birth);
+  user_namespace_ = found_user_namespace(users_, *keeper_);
+  follow(*keeper_, flags_ & ~users_.outer_namespaces);
 }
 
 void TreeNamespaces::enter(BornRoot* root) {
   UniqueFd pids = root ? open_namespace(std::to_string(root->pid().value), "pid") : UniqueFd();
-  if (flags_) make(root);
-  if (root) children_.emplace(pids);
-}
-
-void TreeNamespaces::make(BornRoot* root) {
-  std::optional<RouteSocket> home_route;
-  UniqueFd home_net;
-  if (flags_ & CLONE_NEWNET) {
-    home_route.emplace();
-    home_net = open_namespace("self", "net");
-  }
-  if (root) {
-    follow(*root);
+  if (own_user()) {
+    if (root_is_member()) {
+      user_namespace_ = found_user_namespace(users_, *root);
+      follow(*root, flags_ & ~users_.outer_namespaces);
+    }
+  } else if (root) {
+    follow(*root, flags_);
   } else {
-    if (flags_ & CLONE_NEWNS) mounts_home_.emplace();
-    if (::unshare(static_cast<int>(flags_)))
-      throw_errno(Failure::environment, "namespaces of the tree", "they cannot be made", errno,
-                  errno == EPERM ? "run as root" : "see /proc/sys/user/max_*_namespaces");
+    unshare(flags_);
   }
-  NetFill net{{outer_veths(options_.files.external), home_route ? &*home_route : nullptr, home_net.get()},
-              options_.weak_sysctls};
-  fill(net, root);
+  if (flags_) fill(root);
+  if (root) children_.emplace(pids);
+  keeper_.reset();
 }
 
 /// The mounts come last: with them goes the /proc that leads to the others.
-void TreeNamespaces::follow(const BornRoot& root) {
-  const std::string pid = std::to_string(root.pid().value);
+void TreeNamespaces::follow(const BornRoot& member, uint32_t flags) {
+  const std::string pid = std::to_string(member.pid().value);
   for (const NamespaceKind& kind : kNamespaceKinds)
-    if (flags_ & kind.clone_flag & ~CLONE_NEWNS)
+    if (flags & kind.clone_flag & ~(CLONE_NEWNS | CLONE_NEWUSER))
       if (UniqueFd fd = open_namespace(pid, kind.name); ::setns(fd.get(), static_cast<int>(kind.clone_flag)))
         throw_errno(Failure::environment, std::string(kind.name) + " namespace of the tree", "it cannot be entered",
                     errno);
-  if (flags_ & CLONE_NEWNS) mounts_home_.emplace(open_namespace(pid, "mnt"));
+  if (flags & CLONE_NEWNS) mounts_home_.emplace(open_namespace(pid, "mnt"));
 }
 
-void TreeNamespaces::fill(const NetFill& net, BornRoot* root) {
+void TreeNamespaces::fill(BornRoot* root) {
   if (flags_ & CLONE_NEWUTS) fill_uts_namespace(images_, ids_.uts_ns_id());
-  if (flags_ & CLONE_NEWIPC) fill_ipc_namespace(images_, ids_.ipc_ns_id());
-  if (flags_ & CLONE_NEWNET && !options_.empty_netns) fill_net_namespace(images_, ids_.net_ns_id(), net);
-  if (flags_ & CLONE_NEWNS) fill_mounts(root);
+  if (flags_ & CLONE_NEWNET && !options_.empty_netns) {
+    NetFill net{{outer_veths(options_.files.external), &*home_route_, home_net_.get()}, options_.weak_sysctls};
+    fill_net_namespace(images_, ids_.net_ns_id(), net);
+  }
+  {
+    ActsAs root_user = as_its_root();
+    if (flags_ & CLONE_NEWIPC) fill_ipc_namespace(images_, ids_.ipc_ns_id(), users());
+    if (flags_ & CLONE_NEWNS) fill_mounts(root);
+  }
   log.info("namespaces of the tree are made (clone flags %x)", flags_);
 }
 
 void TreeNamespaces::fill_mounts(BornRoot* root) {
+  BornRoot* member = keeper_ ? &*keeper_ : own_user() ? root : nullptr;
+  MountMakers makers{{caller_of(root), caller_of(member)}, user_namespace_.get()};
   if (own_root_) {
-    own_root_->build(caller_of(root));
+    own_root_->build(makers);
   } else {
     set_propagation(Propagation::slave);
-    fill_mount_namespace(images_, ids_.mnt_ns_id(), caller_of(root));
+    fill_mount_namespace(images_, ids_.mnt_ns_id(), makers);
   }
   cover_proc();
 }
@@ -185,6 +244,7 @@ void TreeNamespaces::finish(BornRoot& root) {
 }
 
 void TreeNamespaces::leave() noexcept {
+  keeper_.reset();
   children_.reset();
   if (tree_proc_ && ::umount2("/proc", MNT_DETACH)) log.error("/proc of the engine stays mounted in the tree: %m");
   tree_proc_.reset();

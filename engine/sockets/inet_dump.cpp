@@ -106,9 +106,10 @@ InetKind::Draft InetKind::draft(const OpenFile& file, DumpContext& ctx) {
   *d.sk.mutable_opts() = collect_options(fd, object);
   const FreshSocket& other = fresh(d.sk, object);
   collect_ip_options(fd, other.fd(), d.sk);
-  if (file.st.st_uid != 0 || file.st.st_gid != 0) {
-    d.extra.set_uid(file.st.st_uid);
-    d.extra.set_gid(file.st.st_gid);
+  const uint32_t uid = ctx.users().uids.inner(file.st.st_uid), gid = ctx.users().gids.inner(file.st.st_gid);
+  if (uid != 0 || gid != 0) {
+    d.extra.set_uid(uid);
+    d.extra.set_gid(gid);
   }
   collect_extra_options(fd, other, d.extra);
   // What a listener accepts is no member of its group, but has the option.

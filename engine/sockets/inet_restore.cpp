@@ -69,7 +69,8 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
       open_socket(static_cast<int>(sk.family()), static_cast<int>(sk.type()), static_cast<int>(sk.proto()), object);
   const auto& extra = extras_.of(sk.id(), ctx.images());
   // The owner of the inode is what groups of SO_REUSEPORT compare.
-  if (extra.has_uid() && fchown(fd.get(), extra.uid(), extra.gid()) != 0)
+  const UserMap& users = ctx.users();
+  if (extra.has_uid() && fchown(fd.get(), users.uids.outer(extra.uid()), users.gids.outer(extra.gid())) != 0)
     throw_errno(Failure::environment, object, "giving it to its owner", errno);
   apply_options(fd.get(), sk.opts(), object);
   apply_ip_options(fd.get(), sk, object);

@@ -31,8 +31,8 @@ pb::nsr_sk_cred inner_credentials(const ucred& who, const OpenFile& file, const 
   const bool same_namespace = file.pid.value == file.nspid.value;
   const auto inner = ctx.inner_pid(HostPid(who.pid));
   cred.set_pid(static_cast<uint32_t>(inner ? inner->value : same_namespace ? who.pid : 0));
-  cred.set_uid(who.uid);
-  cred.set_gid(who.gid);
+  cred.set_uid(ctx.users().uids.inner(who.uid));
+  cred.set_gid(ctx.users().gids.inner(who.gid));
   return cred;
 }
 
@@ -94,9 +94,9 @@ void UnixKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
 
   pb::nsr_sk_entry extra;
   extra.set_id(entry.id());
-  collect_name(fd.get(), sk, extra, object);
+  collect_name(fd.get(), sk, extra, ctx.users(), object);
   collect_extra_options(fd.get(), fresh(static_cast<int>(sk.type()), object), extra);
-  collect_peer(fd.get(), r, net, sk, extra, file, object);
+  collect_peer(fd.get(), r, net, sk, extra, file, ctx);
   ucred who{};
   socklen_t length = sizeof who;
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 && who.pid != 0)
@@ -110,7 +110,8 @@ void UnixKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
 }
 
 void UnixKind::collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra,
-                            const OpenFile& file, const std::string& object) {
+                            const OpenFile& file, const DumpContext& ctx) {
+  const std::string object = file.describe();
   sk.set_peer(r.peer);
   if (r.peer != 0) peers_.push_back({object, net, sk.ino(), r.peer, static_cast<int>(sk.type())});
   const auto& waiting = table(fd, net).listener_of;
@@ -126,8 +127,8 @@ void UnixKind::collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_
   peers_.push_back({object, net, sk.ino(), it->second, static_cast<int>(sk.type())});
   auto& connector = *extra.mutable_connector();
   connector.set_pid(static_cast<uint32_t>(file.nspid.value));
-  connector.set_uid(file.st.st_uid);
-  connector.set_gid(file.st.st_gid);
+  connector.set_uid(ctx.users().uids.inner(file.st.st_uid));
+  connector.set_gid(ctx.users().gids.inner(file.st.st_gid));
 }
 
 void UnixKind::collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object,

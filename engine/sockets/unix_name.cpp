@@ -149,7 +149,8 @@ std::string name_text(const std::string& name) {
   return is_path(name) ? name : "@" + name.substr(1);
 }
 
-void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const std::string& object) {
+void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const UserMap& users,
+                  const std::string& object) {
   std::string name = sun_path(local_address(fd));
   sk.set_name(is_path(name) ? std::string(name.c_str(), name.size() + 1) : name);
   if (!is_path(name)) return;
@@ -159,8 +160,8 @@ void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const 
     throw_errno(Failure::unsupported, object, "finding the node of its name " + name, errno);
   auto& perms = *sk.mutable_file_perms();
   perms.set_mode(st.st_mode);
-  perms.set_uid(st.st_uid);
-  perms.set_gid(st.st_gid);
+  perms.set_uid(users.uids.inner(st.st_uid));
+  perms.set_gid(users.gids.inner(st.st_gid));
   const std::string path = read_link(format("/proc/self/fd/%d", node.get())).value_or("");
   const std::vector<std::string> places = moved_to(name, path, st);
   for (const std::string& place : places) extra.add_node(place);
@@ -199,11 +200,12 @@ bool bind_name(int fd, const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extr
   return true;
 }
 
-void apply_name_permissions(const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object) {
+void apply_name_permissions(const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, const UserMap& users,
+                            const std::string& object) {
   if (!sk.has_file_perms()) return;
   InDirectory there(sk.name_dir(), object);
   const std::string path = extra.node_size() ? extra.node(0) : name_of(sk);
-  if (lchown(path.c_str(), sk.file_perms().uid(), sk.file_perms().gid()) != 0 ||
+  if (lchown(path.c_str(), users.uids.outer(sk.file_perms().uid()), users.gids.outer(sk.file_perms().gid())) != 0 ||
       chmod(path.c_str(), sk.file_perms().mode() & 07777) != 0)
     throw_errno(Failure::environment, object, "giving its node " + path + " mode and owner", errno);
 }

@@ -22,7 +22,8 @@ inline bool is_path(const std::string& name) { return !name.empty() && name[0] !
 std::string name_text(const std::string& name);
 
 /// Fills name, name_dir, file_perms and deleted from a borrowed socket, and where its node is when it was moved.
-void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const std::string& object);
+void collect_name(int fd, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const UserMap& users,
+                  const std::string& object);
 
 /// How a name is bound.
 enum class Bind {
@@ -33,7 +34,8 @@ enum class Bind {
 /// Throws Error(environment) when the name cannot be had.
 bool bind_name(int fd, const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, Bind how, const std::string& object);
 /// Mode and owner of the node of a bound path.
-void apply_name_permissions(const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object);
+void apply_name_permissions(const pb::unix_sk_entry& sk, const pb::nsr_sk_entry& extra, const UserMap& users,
+                            const std::string& object);
 
 /// An address under which a bound socket of ours can be reached, even when its node is deleted or covered. `node` must
 /// live as long as the address is used.

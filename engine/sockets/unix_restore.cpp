@@ -30,16 +30,15 @@ bool is_external(const pb::unix_sk_entry& sk) { return (sk.uflags() & kUnixExter
 bool is_dgram(const pb::unix_sk_entry& sk) { return sk.type() == SOCK_DGRAM; }
 bool is_connected(const pb::unix_sk_entry& sk) { return sk.state() == kUnixEstablished; }
 
-pb::nsr_sk_cred own_credentials() {
+/// In whose name a call is made, with ids as they are here; the engine's own name where none was kept (null).
+pb::nsr_sk_cred credentials(const pb::nsr_sk_cred* kept, const UserMap& users) {
+  const uint32_t uid = kept ? users.uids.outer(kept->uid()) : IdMap::kNone;
+  const uint32_t gid = kept ? users.gids.outer(kept->gid()) : IdMap::kNone;
   pb::nsr_sk_cred cred;
-  cred.set_pid(0);
-  cred.set_uid(geteuid());
-  cred.set_gid(getegid());
+  cred.set_pid(kept ? kept->pid() : 0);
+  cred.set_uid(uid == IdMap::kNone ? geteuid() : uid);
+  cred.set_gid(gid == IdMap::kNone ? getegid() : gid);
   return cred;
-}
-
-const pb::nsr_sk_cred& credentials(const pb::nsr_sk_cred& kept, bool there, const pb::nsr_sk_cred& own) {
-  return there ? kept : own;
 }
 
 /// Accepts our own connection among those that strangers may have made meanwhile: only ours knows the word.
@@ -161,8 +160,7 @@ void UnixKind::open_single(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   }
   if (sk.state() == kUnixListen) {
     const auto& extra = extras_.of(sk.id(), ctx.images());
-    const auto own = own_credentials();
-    const int error = run_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own),
+    const int error = run_as(credentials(extra.has_peer_cred() ? &extra.peer_cred() : nullptr, ctx.users()),
                              [&] { return listen(fd.get(), static_cast<int>(sk.backlog())) == 0 ? 0 : errno; });
     if (error != 0) throw_errno(Failure::environment, object, "listening", error);
   }
@@ -180,9 +178,8 @@ void UnixKind::open_pair(const pb::unix_sk_entry& sk, const pb::unix_sk_entry* p
   // through.
   const auto& asking = peer != nullptr && name_of(sk).empty() && !name_of(*peer).empty() ? *peer : sk;
   const auto& extra = extras_.of(asking.id(), ctx.images());
-  const auto own = own_credentials();
-  SocketPair ends = pairs_.take(credentials(extra.peer_cred(), extra.has_peer_cred(), own), static_cast<int>(sk.type()),
-                                object_of(sk));
+  SocketPair ends = pairs_.take(credentials(extra.has_peer_cred() ? &extra.peer_cred() : nullptr, ctx.users()),
+                                static_cast<int>(sk.type()), object_of(sk));
   const auto name = [&](const pb::unix_sk_entry& end, int fd) {
     const bool keeps_node = is_dgram(end) && !end.deleted();
     if (!bind_name(fd, end, extras_.of(end.id(), ctx.images()), keeps_node ? Bind::owner : Bind::in_passing,
@@ -212,8 +209,7 @@ void UnixKind::open_accepted(const pb::unix_sk_entry& server, const pb::unix_sk_
   UniqueFd node;
   const SocketAddress to = reachable_address(listening, node);
   const auto& extra = extras_.of(server.id(), ctx.images());
-  const auto own = own_credentials();
-  connect_as(credentials(extra.peer_cred(), extra.has_peer_cred(), own), end.get(), to, object);
+  connect_as(credentials(extra.has_peer_cred() ? &extra.peer_cred() : nullptr, ctx.users()), end.get(), to, object);
   UniqueFd accepted = accept_own(listening, end.get(), object);
   paired_.insert(server.id());
   provide(server, std::move(accepted), ctx);
@@ -254,12 +250,10 @@ void UnixKind::fill_queue(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     std::vector<int> rights;
     for (const uint32_t id : message.rights) rights.push_back(ctx.fd_of(id));
     const RoomyBuffer room(sender, SO_SNDBUF, total, object);
-    const auto own = own_credentials();
-    const int error =
-        run_as(credentials(more ? extra.packet(index).cred() : own, more && extra.packet(index).has_cred(), own), [&] {
-          return send_packet(sender, message.data, rights.data(), rights.size(), paired ? nullptr : to.get(),
-                             to.length);
-        });
+    const bool known = more && extra.packet(index).has_cred();
+    const int error = run_as(credentials(known ? &extra.packet(index).cred() : nullptr, ctx.users()), [&] {
+      return send_packet(sender, message.data, rights.data(), rights.size(), paired ? nullptr : to.get(), to.length);
+    });
     if (error != 0) throw_errno(Failure::environment, object, "putting its waiting data back", error);
     index++;
   }
@@ -272,7 +266,6 @@ void UnixKind::connect_to(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     throw Error(Failure::environment, object,
                 format("its peer socket:[%u] is outside the tree and has no name", sk.peer()),
                 format("give a connected socket with --inherit-fd fd[N]:socket:[%u]", sk.ino()));
-  const auto own = own_credentials();
   const int fd = ctx.fd_of(sk.id());
   UniqueFd node;
   const SocketAddress to =
@@ -281,7 +274,7 @@ void UnixKind::connect_to(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   if (is_external(*peer) && !is_dgram(sk))
     log.warn("%s: it is connected anew to %s", object.c_str(), name_text(name_of(*peer)).c_str());
   const auto& extra = extras_.of(sk.id(), ctx.images());
-  connect_as(credentials(extra.connector(), extra.has_connector(), own), fd, to, object);
+  connect_as(credentials(extra.has_connector() ? &extra.connector() : nullptr, ctx.users()), fd, to, object);
 }
 
 void UnixKind::connect_pending(const pb::unix_sk_entry& listener, RestoreContext& ctx) {
@@ -317,7 +310,7 @@ void UnixKind::finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
     if (shutdown(fd, how) != 0) throw_errno(Failure::environment, object, "shutting it down", errno);
   }
   const bool owns_node = is_path(name_of(sk)) && !sk.deleted() && (is_dgram(sk) || !is_connected(sk));
-  if (owns_node) apply_name_permissions(sk, extras_.of(sk.id(), ctx.images()), object);
+  if (owns_node) apply_name_permissions(sk, extras_.of(sk.id(), ctx.images()), ctx.users(), object);
   apply_filter(fd, sk.opts(), object);
   apply_extra_options(fd, extras_.of(sk.id(), ctx.images()), OptionTime::late, object);
 }

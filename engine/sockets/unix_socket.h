@@ -52,7 +52,7 @@ class UnixKind : public Kind {
   Table& table(int fd, uint64_t net);
   const UnixRecord& record(int fd, uint64_t net, uint32_t ino, const std::string& object);
   void collect_peer(int fd, const UnixRecord& r, uint64_t net, pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra,
-                    const OpenFile& file, const std::string& object);
+                    const OpenFile& file, const DumpContext& ctx);
   void collect_pending(const UnixRecord& r, pb::nsr_sk_entry& extra, const std::string& object,
                        const FileOptions& options);
   void collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_entry& extra, const OpenFile& file,

@@ -12,6 +12,10 @@ Flavours
   ownleave, ownnone  such a victim in the flavours leave and none
   root    as own, and with a root directory of its own (tools/new_root.h), named with --root at the restore
   rootns, rootleave, rootnone  the same, without --root, as above
+  user, userns, userleave, usernone        as own..., also in a user namespace of its own, whose map has two ranges
+  nopid, nopidns, nopidleave, nopidnone    as user..., but in the pid namespace of the host;
+          nopidrefused as well
+  uroot, urootns, urootleave, urootnone    as root..., in such a user namespace
   peer    as host, but the restore sees only what the peer writes too: the files that are ours alone are removed, and what the
           victim does not look at from inside may differ
   stopped dump --leave-stopped, SIGCONT; then dump and restore --leave-stopped, SIGCONT
@@ -77,7 +81,7 @@ class Directives:
 
 
 # By the beginning of a flavour: the namespaces of its own that the victim is pid 1 of, as tools/own_namespaces.c takes them
-KINDS = {"own": "pmiun", "root": "pmiunr"}
+KINDS = {"own": "pmiun", "root": "pmiunr", "user": "pmiunU", "uroot": "pmiunUr", "nopid": "miunU"}
 
 
 def run(runner, flavour, rounds):
@@ -125,7 +129,7 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("name")
     parser.add_argument("flavour", choices=("none", "freeze", "leave", "host", "ns", "peer", "stopped", "refused",
-                                            *(k + f for k in KINDS for f in ("", "ns", "leave", "none"))))
+                                            *(k + f for k in KINDS for f in ("", "ns", "leave", "none", "refused"))))
     args = parser.parse_args()
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
     if args.rounds:
@@ -135,7 +139,7 @@ def main():
     log = Log(args.verbose)
     own = next((k for k in KINDS if args.flavour.startswith(k)), "")
     flavour = args.flavour[len(own):] or "host"
-    if own == "root" and flavour == "host":
+    if own.endswith("root") and flavour == "host":
         directives.restore += ["--root", os.path.join(directory, "root")]
     runner = Runner(args.build, args.name, directory, directives, log, KINDS.get(own, ""))
     status = 1
