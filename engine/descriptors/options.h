@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ struct FileOptions {
   bool skip_file_rwx_check = false;
   bool force_irmap = false;
   std::vector<std::string> irmap_scan_paths;
-  uint64_t ghost_limit = 1 << 20;  ///< bytes of allocated blocks of a deleted file
+  /// Bytes of allocated blocks of a deleted file. Not given: 1 MiB, and any number on tmpfs.
+  std::optional<uint64_t> ghost_limit;
   bool ghost_fiemap = true;
   bool validate_build_id = true;          ///< --file-validation buildid (default) or filesize
   bool validate_size = true;              ///< false: --file-validation none (ours): changed sizes only warned of

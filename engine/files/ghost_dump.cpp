@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,15 +20,22 @@ namespace nsr {
 namespace {
 
 const Logger log("files");
+constexpr uint64_t kUsualLimit = 1 << 20;
 constexpr uint64_t kLeastChunked = 12288;  // smaller ones go without a chunk list, holes filled
 constexpr size_t kBuffer = 256 * 1024;
 
+/// POSIX shared memory and the like, which is as much memory of the tree as its other pages are.
+bool is_memory(const OpenFile& file) {
+  struct statfs fs {};
+  return ::statfs(file.proc_path.c_str(), &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
 void check_limit(const OpenFile& file, const FileOptions& options) {
-  uint64_t bytes = static_cast<uint64_t>(file.st.st_blocks) * 512;
-  if (bytes <= options.ghost_limit) return;
+  uint64_t bytes = static_cast<uint64_t>(file.st.st_blocks) * 512, limit = options.ghost_limit.value_or(kUsualLimit);
+  if (bytes <= limit || (!options.ghost_limit && is_memory(file))) return;
   throw Error(Failure::unsupported, file.describe(),
               format("it is deleted and holds %llu bytes, more than --ghost-limit %llu",
-                     static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(options.ghost_limit)),
+                     static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(limit)),
               "raise --ghost-limit");
 }
 

@@ -134,6 +134,17 @@ UniqueFd view_of(const std::string& path, const std::string& object) {
   return handle;
 }
 
+/// O_NOFOLLOW, which shm_open(3) sets, would stop at a link of /proc; a file handle (open_by_handle_at(2)) is none.
+/// Empty on filesystems that have no handles, and without CAP_DAC_READ_SEARCH: then F_GETFL alone shows the difference.
+UniqueFd by_handle(int fd, int flags) {
+  alignas(file_handle) char room[sizeof(file_handle) + MAX_HANDLE_SZ];
+  auto* handle = reinterpret_cast<file_handle*>(room);
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount_id;
+  if (::name_to_handle_at(fd, "", handle, &mount_id, AT_EMPTY_PATH)) return {};
+  return close_on_exec(::open_by_handle_at(fd, handle, flags));
+}
+
 std::string directory_of(const std::string& name) { return name.substr(0, name.rfind('/') + 1); }
 
 /// "#1234": how /proc shows a file that open(2) made with O_TMPFILE.
@@ -210,10 +221,12 @@ bool GhostRestore::has_watches(RestoreContext& ctx) {
 UniqueFd GhostRestore::open(uint32_t id, const std::string& name, int flags, RestoreContext& ctx) {
   int seen = handle(id, name, ctx);
   std::string object = object_of(id, name);
-  // O_NOFOLLOW would stop at the /proc link; an O_PATH view of a symbolic link cannot be had that way, only copied
+  // an O_PATH view of a symbolic link cannot be had through /proc, only copied
   struct stat st {};
   if (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode)) return duplicate(seen, object);
   UniqueFd fd = reopen(seen, flags & ~O_NOFOLLOW, object);
+  if (flags & O_NOFOLLOW)
+    if (UniqueFd with_flag = by_handle(fd.get(), flags)) fd = std::move(with_flag);
   // thousands of them must not stay open twice
   Ghost& ghost = ghosts_.at(id);
   if (++ghost.opened == ghost.expected && ghost.regular && !has_watches(ctx)) ghosts_.erase(id);

@@ -107,9 +107,8 @@ class PagesFile {
     std::vector<std::byte> buffer(std::min<uint64_t>(end - start, kChunk));
     for (uint64_t at = start; at < end;) {
       size_t n = std::min<uint64_t>(end - at, kChunk);
-      ssize_t k = ::pread(fd, buffer.data(), n, static_cast<off_t>(at));
-      if (k < 0) throw_errno(Failure::target, "shared memory object", "reading it failed", errno);
-      if (static_cast<size_t>(k) < n) std::memset(buffer.data() + k, 0, n - static_cast<size_t>(k));
+      if (!read_object(fd, buffer.data(), n, at))
+        throw_errno(Failure::target, "shared memory object", "reading it failed", errno);
       put(buffer.data(), n, end_);
       end_ += n;
       at += n;

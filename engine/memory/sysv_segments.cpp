@@ -27,15 +27,19 @@ constexpr int kHugeShift = 26;  // SHM_HUGE_SHIFT
 
 std::string object_of(uint32_t id) { return format("SysV shared memory segment %u", id); }
 
-/// A descriptor of the memory behind an attachment of this process.
+/// A descriptor of the memory behind an attachment of this process. The mapping is as many pages as the segment needs,
+/// which may be huge ones.
 UniqueFd open_attached(const void* at, size_t size, const std::string& object, int access) {
   auto start = reinterpret_cast<uintptr_t>(at);
-  std::string path = format("/proc/self/map_files/%lx-%lx", start, start + ((size + 4095) & ~size_t{4095}));
-  UniqueFd fd(::open(path.c_str(), access | O_CLOEXEC));
-  if (!fd)
-    throw_errno(Failure::environment, object, path + " cannot be opened", errno,
-                "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
-  return fd;
+  std::string path;
+  for (size_t page : {size_t{4} << 10, size_t{2} << 20, size_t{1} << 30}) {
+    path = format("/proc/self/map_files/%lx-%lx", start, start + ((size + page - 1) & ~(page - 1)));
+    UniqueFd fd(::open(path.c_str(), access | O_CLOEXEC));
+    if (fd) return fd;
+    if (errno != ENOENT) break;
+  }
+  throw_errno(Failure::environment, object, path + " cannot be opened", errno,
+              "CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE is needed");
 }
 
 /// The segment with this id when it is the same one and nobody uses it.
@@ -141,7 +145,8 @@ void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id, const Us
   for (const auto& e : images.all<pb::ipc_shm_entry>(Img::ipcns_shm, ipc_ns_id)) {
     int id = static_cast<int>(e.desc().id());
     std::string object = object_of(e.desc().id());
-    if (!can_take_over(e)) {
+    bool old = can_take_over(e);
+    if (!old) {
       create(e, users);
       made_.push_back(id);
     }
@@ -149,6 +154,9 @@ void RestoredSegments::make(const ImageDir& images, uint32_t ipc_ns_id, const Us
     {
       Attached ours(e.desc().id(), 0);
       UniqueFd fd = open_attached(ours.at(), e.size(), object, O_RDWR);
+      // what was written since the dump, perhaps by a tree restored from the same images, is not in it
+      if (old && ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(e.size())))
+        throw_errno(Failure::environment, object, "emptying it failed", errno);
       fill(e.desc().id(), fd.get());
     }
     if (e.desc().mode() & kLocked && ::shmctl(id, SHM_LOCK, nullptr))
