@@ -16,9 +16,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/procfs/auxv.h"
 #include "engine/procfs/maps.h"
@@ -53,34 +55,40 @@ size_t zero_tail(const std::vector<std::byte>& page) {
 
 namespace {
 
-/// A socketpair takes two descriptor numbers. In a task whose table is full up to its limit that limit is higher by two
-/// as long as this lives; where that is not allowed the call fails.
-class RoomForSockets {
+/// A limit of a task that is as high as it must be for one system call, as long as this lives. Where that is not
+/// allowed the call fails.
+class RaisedLimit {
  public:
-  explicit RoomForSockets(HostPid pid) : pid_(pid) {
-    if (::prlimit(pid.value, RLIMIT_NOFILE, nullptr, &own_) != 0) return;
-    if (open_files(pid) + 2 <= own_.rlim_cur) return;
-    const rlimit more{own_.rlim_cur + 2, std::max(own_.rlim_cur + 2, own_.rlim_max)};
-    raised_ = ::prlimit(pid.value, RLIMIT_NOFILE, &more, nullptr) == 0;
+  /// in_use, more: in units of the limit.
+  RaisedLimit(HostPid pid, __rlimit_resource which, rlim_t in_use, rlim_t more) : pid_(pid), which_(which) {
+    if (::prlimit(pid.value, which, nullptr, &own_) != 0 || in_use + more <= own_.rlim_cur) return;
+    const rlimit enough{in_use + more, std::max(in_use + more, own_.rlim_max)};
+    raised_ = ::prlimit(pid.value, which, &enough, nullptr) == 0;
   }
-  ~RoomForSockets() {
-    if (raised_ && ::prlimit(pid_.value, RLIMIT_NOFILE, &own_, nullptr) != 0)
-      log.error("pid %d: its RLIMIT_NOFILE stays higher by two: %m", pid_.value);
+  ~RaisedLimit() {
+    if (raised_ && ::prlimit(pid_.value, which_, &own_, nullptr) != 0)
+      log.error("pid %d: its limit %d stays raised: %m", pid_.value, static_cast<int>(which_));
   }
-  RoomForSockets(const RoomForSockets&) = delete;
+  RaisedLimit(const RaisedLimit&) = delete;
 
  private:
-  static rlim_t open_files(HostPid pid) {
-    struct stat table {};
-    if (::stat(format("/proc/%d/fd", pid.value).c_str(), &table) != 0) return 0;
-    if (table.st_size > 0) return static_cast<rlim_t>(table.st_size);
-    return procfs::ProcDir(pid).numbers("fd").size();  // before 6.2
-  }
-
   HostPid pid_;
+  __rlimit_resource which_;
   rlimit own_{};
   bool raised_ = false;
 };
+
+rlim_t open_files(HostPid pid) {
+  struct stat table {};
+  if (::stat(format("/proc/%d/fd", pid.value).c_str(), &table) != 0) return 0;
+  if (table.st_size > 0) return static_cast<rlim_t>(table.st_size);
+  return procfs::ProcDir(pid).numbers("fd").size();  // before 6.2
+}
+
+rlim_t mapped_bytes(HostPid pid) {
+  auto text = read_file(format("/proc/%d/statm", pid.value).c_str());
+  return std::strtoull(text.value_or("0").c_str(), nullptr, 10) * kPage;
+}
 
 }  // namespace
 
@@ -166,8 +174,9 @@ void BorrowedTask::bootstrap(size_t data_size) {
   th.diverted = true;
   tracee.set_signal_mask(~0ull);
   for (int call = 0; call < arch::kBorrowCalls; call++) {
-    std::optional<RoomForSockets> room;
-    if (call == 3) room.emplace(task_.handle());
+    std::optional<RaisedLimit> room;
+    if (call == 1) room.emplace(task_.handle(), RLIMIT_AS, mapped_bytes(task_.handle()), area_size_);
+    if (call == 3) room.emplace(task_.handle(), RLIMIT_NOFILE, open_files(task_.handle()), 2);
     tracee.step_to_syscall_stop();
     tracee.step_to_syscall_stop();
     long result = arch::syscall_result(tracee.registers());

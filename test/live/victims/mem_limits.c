@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
     _exit(atomic_load(&victim_failures) || victim_compare(data, 4 << 20, 2) != -1 ? 3 : 0);
   }
   rlim_t size = (rlim_t)victim_status("/proc/self/status", "VmSize", 10) * 1024;
-  (void)size;
+  struct rlimit space = {size, size + (1 << 20)};
+  MUST(setrlimit(RLIMIT_AS, &space) == 0);
   set(RLIMIT_DATA, (rlim_t)victim_status("/proc/self/status", "VmData", 10) * 1024);
   set(RLIMIT_MEMLOCK, 64 * PAGE);
 
@@ -38,6 +39,11 @@ int main(int argc, char** argv) {
 
   CHECK_EQ(victim_compare(locked, 64 * PAGE, 1), -1);
   CHECK_EQ(victim_compare(data, 4 << 20, 2), -1);
+  CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM);
+  CHECK(munmap(data, PAGE) == 0);
+  CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+  struct rlimit now;
+  CHECK(getrlimit(RLIMIT_AS, &now) == 0 && now.rlim_cur == space.rlim_cur && now.rlim_max == space.rlim_max);
   victim_join(child);
   return victim_done();
 }
