@@ -77,7 +77,7 @@ constexpr OptionSpec table[] = {
      "hold the network by iptables, nftables or skip (default: nftables)"},
     {"link-remap", 0, flag, true, files, "", "give removed files that have other links a name again"},
     {"ghost-limit", 0, value, false, files, "SIZE",
-     "largest deleted file to keep; K, M, G are understood (default: 1M)"},
+     "largest deleted file to keep; K, M, G are understood (default: 1M, no limit in tmpfs)"},
     {"ghost-fiemap", 0, flag, true, files, "", "find holes of deleted files by FIEMAP (default: on)"},
     {"file-locks", 'l', flag, true, files, "", "keep file locks"},
     {"evasive-devices", 0, flag, true, files, "", "any path of a device will do when its own is gone"},

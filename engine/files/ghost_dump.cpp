@@ -27,7 +27,7 @@ constexpr size_t kBuffer = 256 * 1024;
 /// POSIX shared memory and the like, which is as much memory of the tree as its other pages are.
 bool is_memory(const OpenFile& file) {
   struct statfs fs {};
-  return ::statfs(file.proc_path.c_str(), &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+  return ::statfs(file.proc_path.c_str(), &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
 }
 
 void check_limit(const OpenFile& file, const FileOptions& options) {

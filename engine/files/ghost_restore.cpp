@@ -9,6 +9,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/memory_object.h"
 #include "engine/files/common.h"
 #include "engine/files/ghost.h"
 #include "engine/images/image_dir.h"
@@ -61,10 +62,11 @@ class Names {
 
 void fill_range(ImageReader& in, int fd, uint64_t at, uint64_t length, const std::string& object) {
   std::string buffer(std::min<uint64_t>(kBuffer, length), '\0');
+  bool huge = huge_page_size(fd);
   while (length > 0) {
     size_t n = std::min<uint64_t>(buffer.size(), length);
     in.raw(buffer.data(), n);
-    if (!pwrite_exact(fd, buffer.data(), n, static_cast<off_t>(at)))
+    if (huge ? !write_object(fd, buffer.data(), n, at) : !pwrite_exact(fd, buffer.data(), n, static_cast<off_t>(at)))
       throw_errno(Failure::environment, object, "its content cannot be written", errno);
     at += n;
     length -= n;
@@ -73,6 +75,9 @@ void fill_range(ImageReader& in, int fd, uint64_t at, uint64_t length, const std
 
 void fill(ImageReader& in, const pb::ghost_file_entry& entry, int fd, const std::string& object) {
   if (!entry.chunks()) {
+    // hugetlbfs has no write(2) that would make it longer
+    if (huge_page_size(fd) && (in.left() > INT64_MAX || ::ftruncate(fd, static_cast<off_t>(in.left()))))
+      throw_errno(Failure::environment, object, "its size cannot be set", errno);
     fill_range(in, fd, 0, in.left(), object);
     return;
   }
@@ -193,7 +198,7 @@ void GhostRestore::make(uint32_t id, Ghost& ghost, RestoreContext& ctx) {
     }
   }
   // closed again before anybody executes it: a writer would make that ETXTBSY
-  if (regular) fill(in, entry, reopen(first.get(), O_WRONLY, object).get(), object);
+  if (regular) fill(in, entry, reopen(first.get(), O_RDWR, object).get(), object);
   set_attributes(first.get(), entry, ctx.users(), object);
   ghost.made = true;
 }

@@ -87,7 +87,9 @@ class AddressSpace {
   bool inheritable(const Vma& v, const AddressSpace& base) const;
   /// The mapping with all of a range; null when there is none.
   const Vma* vma_around(PageRange r) const;
-  void emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const;
+  void emit_mappings(const std::function<int(uint32_t)>& fd_of, Program& p) const;
+  static bool continues(const Vma& before, const Vma& v);
+  void emit_mmap(const Vma& v, uint64_t length, const std::function<int(uint32_t)>& fd_of, Program& p) const;
   void emit_apart(const Vma& v, Program& p) const;
   void emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const;
   void emit_sysv(Program& p) const;

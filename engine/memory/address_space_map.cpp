@@ -118,9 +118,31 @@ void AddressSpace::emit_map(const std::function<int(uint32_t)>& fd_of, PageRange
   emit_vdso(p);
   emit_rings(fd_of, area, out);
   emit_sysv(p);
-  for (const Vma& v : vmas_)
-    if (!v.inherited && !is_ring(v) && !(v.entry->status() & (kVmaSysvIpc | kVmaAioRing))) emit_mmap(v, fd_of, p);
+  emit_mappings(fd_of, p);
   p.call(SYS_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
+}
+
+/// Parts of one mapping of huge pages, which have one file (that maps shows) and offsets in it.
+bool AddressSpace::continues(const Vma& before, const Vma& v) {
+  const pb::vma_entry &x = *before.entry, &y = *v.entry;
+  return is_hugetlb(y) && !has_file(y) && is_private(y) && is_hugetlb(x) && !has_file(x) && is_private(x) &&
+         x.end() == y.start() && x.pgoff() + length_of(x) == y.pgoff() &&
+         ((x.flags() ^ y.flags()) & ~static_cast<uint32_t>(MAP_LOCKED)) == 0;
+}
+
+void AddressSpace::emit_mappings(const std::function<int(uint32_t)>& fd_of, Program& p) const {
+  for (size_t i = 0; i < vmas_.size(); i++) {
+    const Vma& v = vmas_[i];
+    if (v.inherited || is_ring(v) || (v.entry->status() & (kVmaSysvIpc | kVmaAioRing))) continue;
+    size_t last = i;
+    while (last + 1 < vmas_.size() && continues(vmas_[last], vmas_[last + 1])) last++;
+    emit_mmap(v, vmas_[last].entry->end() - v.entry->start(), fd_of, p);
+    for (; i < last; i++) {
+      const Vma& part = vmas_[i + 1];
+      if (part.loading_prot != v.loading_prot)
+        p.call(SYS_mprotect, part.entry->start(), part.length(), part.loading_prot);
+    }
+  }
 }
 
 void AddressSpace::emit_rings(const std::function<int(uint32_t)>& fd_of, PageRange area, TaskProgram& out) const {
@@ -135,11 +157,13 @@ void AddressSpace::emit_rings(const std::function<int(uint32_t)>& fd_of, PageRan
   emit_placed(rings, taken, out);
 }
 
-void AddressSpace::emit_mmap(const Vma& v, const std::function<int(uint32_t)>& fd_of, Program& p) const {
+/// length: more than its own where its neighbours are parts of the same mapping.
+void AddressSpace::emit_mmap(const Vma& v, uint64_t length, const std::function<int(uint32_t)>& fd_of,
+                             Program& p) const {
   const pb::vma_entry& e = *v.entry;
   uint32_t flags = (e.flags() & ~static_cast<uint32_t>(MAP_LOCKED)) | MAP_FIXED_NOREPLACE;
   uint32_t prot = v.apart ? (v.loading_prot == PROT_NONE ? PROT_READ : PROT_NONE) : v.loading_prot;
-  p.call(SYS_mmap, e.start(), length_of(e), prot, flags, has_file(e) ? fd_of(static_cast<uint32_t>(e.shmid())) : -1,
+  p.call(SYS_mmap, e.start(), length, prot, flags, has_file(e) ? fd_of(static_cast<uint32_t>(e.shmid())) : -1,
          has_file(e) ? e.pgoff() : 0);
   p.note(range_text("map", e));
   if (v.apart) emit_apart(v, p);

@@ -16,7 +16,7 @@
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
-#include "engine/memory/memory_object.h"
+#include "engine/base/memory_object.h"
 #include "engine/memory/page_buffer.h"
 #include "engine/memory/page_scan.h"
 #include "engine/memory/pagemap_links.h"

@@ -12,8 +12,8 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
+#include "engine/base/memory_object.h"
 #include "engine/descriptors/ipc_object.h"
-#include "engine/memory/memory_object.h"
 #include "ipc-shm.pb.h"
 #include "pidns/in_namespace.h"
 

@@ -110,6 +110,7 @@ class Collector {
       flags |= MAP_HUGETLB | static_cast<uint32_t>(std::countr_zero(s.kernel_page_size)) << MAP_HUGE_SHIFT;
     if (fileless || huge_anonymous) {
       flags |= MAP_ANONYMOUS;
+      if (huge_anonymous) e.set_pgoff(s.vma.offset);
       uint32_t status = kVmaRegular | kVmaAnonPrivate;
       if (kind == VmaNaming::stack) status |= kVmaStack;
       if (kind == VmaNaming::heap) status |= kVmaHeap;

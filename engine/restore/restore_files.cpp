@@ -13,7 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/descriptors/delivery.h"
 #include "engine/descriptors/table.h"
-#include "engine/memory/memory_object.h"
+#include "engine/base/memory_object.h"
 #include "pagemap.pb.h"
 
 namespace nsr {

@@ -377,3 +377,7 @@ class Runner:
             os.close(master)
         if self.shell:
             self.shell.close()
+        # what the victim mounted here: in the flavour ns it unmounts that in a mount namespace of its own only
+        with open("/proc/self/mounts") as f:
+            for at in reversed([line.split()[1] for line in f if line.split()[1].startswith(self.dir + "/")]):
+                subprocess.run(["umount", "-l", at], stderr=subprocess.DEVNULL, check=False)

@@ -1,11 +1,14 @@
 #include "engine/base/file_io.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cerrno>
 
+#include "engine/base/memory_object.h"
 #include "test/unit/temp_dir.h"
 
 using namespace nsr;
@@ -92,4 +95,24 @@ TEST_CASE("base: exact reads put short reads together") {
   REQUIRE(write_exact(in.get(), "cd", 2));
   REQUIRE(read_exact(out.get(), buf + 1, 3));
   CHECK(std::string(buf, 4) == "abcd");
+}
+
+TEST_CASE("a memory object that ends inside a page keeps its size and what lies behind its end", "[memory_object]") {
+  constexpr size_t kPage = 4096, kSize = kPage + 100;
+  std::string page(2 * kPage, 'x'), back(3 * kPage, '?');
+  UniqueFd from(::memfd_create("from", MFD_CLOEXEC)), to(::memfd_create("to", MFD_CLOEXEC));
+  REQUIRE(::ftruncate(from.get(), kSize) == 0);
+  REQUIRE(::ftruncate(to.get(), kSize) == 0);
+  REQUIRE(write_object(from.get(), page.data(), page.size(), 0));
+  REQUIRE(read_object(from.get(), back.data(), back.size(), 0));
+  CHECK(back == page + std::string(kPage, '\0'));
+  REQUIRE(write_object(to.get(), back.data() + kPage, kPage, kPage));
+  std::string again(2 * kPage, '?');
+  REQUIRE(read_object(to.get(), again.data(), again.size(), 0));
+  CHECK(again == std::string(kPage, '\0') + std::string(kPage, 'x'));
+  struct stat st {};
+  REQUIRE(::fstat(to.get(), &st) == 0);
+  CHECK(st.st_size == kSize);
+  UniqueFd none(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  CHECK_FALSE(write_object(none.get(), page.data(), kPage, 0));
 }

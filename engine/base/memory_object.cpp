@@ -1,4 +1,4 @@
-#include "engine/memory/memory_object.h"
+#include "engine/base/memory_object.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
