@@ -13,12 +13,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
 #include "engine/files/common.h"
 #include "engine/files/uring_memory.h"
+#include "engine/files/uring_questions.h"
 #include "engine/images/image_dir.h"
 #include "engine/procfs/io_uring_info.h"
 #include "engine/procfs/mountinfo.h"
@@ -29,9 +31,9 @@ namespace {
 
 const Logger log("files");
 constexpr std::string_view kName = "[io_uring]";
-constexpr uint32_t kManyRequests = 1 << 26;                 // replaying these takes seconds
-constexpr uint32_t kMostFiles = 8192, kMostBuffers = 2048;  // kRingOperands of engine/restore/programs.cpp
-constexpr int kPatience = 1000;                             // milliseconds for requests under way
+constexpr uint32_t kManyRequests = 1 << 26;                   // replaying these takes seconds
+constexpr uint32_t kMostFiles = 65536, kMostBuffers = 16384;  // kRingOperands of engine/restore/programs.cpp
+constexpr int kPatience = 1000;                               // milliseconds for requests under way
 
 std::string_view bytes_of(std::span<const std::byte> memory) {
   return {reinterpret_cast<const char*>(memory.data()), memory.size()};
@@ -84,33 +86,24 @@ procfs::RingInfo wait_until_idle(const OpenFile& file, const UringMemory& memory
   refuse(file, "requests in it do not come to their end", "dump it when it is idle");
 }
 
-/// io_uring_enter(2) that hands over nothing and waits for nothing. 0 or the error.
-int ask(int fd, unsigned flags, const void* argument, size_t size) {
-  return ::syscall(SYS_io_uring_enter, fd, 0, 0, flags, argument, size) < 0 ? errno : 0;
-}
-
-bool is_disabled(int fd) { return ask(fd, 0, nullptr, 0) == EBADFD; }
-
-/// IORING_SETUP_IOPOLL: such a ring does not look at the time limit of a call, and this one is no good (5.11).
-bool is_polled(int fd) {
-  io_uring_getevents_arg bad{};
-  bad.pad = 1;  // before 6.12 this alone is refused
-  bad.ts = 1;
-  int error = ask(fd, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad);
-  return error == 0 || error == EEXIST;
-}
-
-/// IORING_SETUP_SINGLE_ISSUER, which IORING_SETUP_DEFER_TASKRUN needs: others may not register anything.
-bool is_of_one_thread(int fd) {
-  return ::syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, nullptr, 0) < 0 && errno == EEXIST;
+/// What a program has registered and nobody tells again.
+void refuse_unseen(const OpenFile& file, int fd, const procfs::RingInfo& info) {
+  if (info.personalities)
+    refuse(file, "credentials are registered with it, and nobody tells which (IORING_REGISTER_PERSONALITY)");
+  if (is_restricted(fd))
+    refuse(file, "what it may do is restricted, and nobody tells how (IORING_REGISTER_RESTRICTIONS)");
+  if (auto group = group_of_buffers(fd))
+    refuse(file, format("group %u of buffers is provided to it, and nobody tells which these are", *group));
 }
 
 /// Flags that do not show in the layout, as far as they can be kept.
 uint32_t hidden_flags(const OpenFile& file, int fd) {
   if (is_disabled(fd)) return IORING_SETUP_R_DISABLED;
   if (is_of_one_thread(fd))
-    log.warn("%s: its limit to one thread (IORING_SETUP_SINGLE_ISSUER, DEFER_TASKRUN) is lifted: it works, but slower",
-             file.describe().c_str());
+    log.warn(
+        "%s: its limit to one thread (IORING_SETUP_SINGLE_ISSUER, DEFER_TASKRUN) is lifted: it works, but slower; "
+        "buffers that were provided to it cannot be seen and are lost",
+        file.describe().c_str());
   return is_polled(fd) ? IORING_SETUP_IOPOLL : 0;
 }
 
@@ -127,6 +120,7 @@ class IoUring final : public Kind {
     UringLayout layout = layout_of(file, fd.get(), info);
     UringMemory memory(fd.get(), layout, file.describe());
     info = wait_until_idle(file, memory);
+    refuse_unseen(file, fd.get(), info);
     entry.set_type(pb::EXT);
     entry.mutable_ext()->set_id(entry.id());
     *entry.mutable_ext()->mutable_fown() = ctx.owner_of(fd.get());

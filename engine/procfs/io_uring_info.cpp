@@ -12,11 +12,12 @@ constexpr std::string_view kNone = "<none>";
 constexpr size_t kMostSlots = 1 << 20;
 
 /// Lines below a heading are indented.
-enum class Section { none, files, buffers, polls, overflow };
+enum class Section { none, files, buffers, personalities, polls, overflow };
 
 Section section_of(std::string_view key) {
   if (key == "UserFiles") return Section::files;
   if (key == "UserBufs") return Section::buffers;
+  if (key == "Personalities") return Section::personalities;
   if (key == "PollList") return Section::polls;
   if (key == "CqOverflowList") return Section::overflow;
   return Section::none;
@@ -66,6 +67,7 @@ std::optional<RingInfo> parse_ring(std::string_view text) {
     if (indented && (section == Section::files || section == Section::buffers)) {
       parse_slot(p, section, info);
     } else if (indented) {
+      info.personalities |= section == Section::personalities;
       info.polls |= section == Section::polls;
       info.overflow |= section == Section::overflow;
     } else {

@@ -18,6 +18,7 @@ struct RingInfo {
   int32_t sq_thread = -1;                           ///< pid of the submission thread (IORING_SETUP_SQPOLL)
   std::vector<std::optional<std::string>> files;    ///< registered files by slot: what readlink says of them
   std::vector<std::optional<std::pair<uint64_t, uint64_t>>> buffers;  ///< registered buffers: address, length
+  bool personalities = false;                                         ///< credentials are registered (shown up to 6.17)
   bool polls = false;                                                 ///< requests wait for readiness of a file
   bool overflow = false;                                              ///< completions wait for room in the ring
 };

@@ -35,7 +35,7 @@ namespace {
 
 const Logger log("restore");
 
-constexpr size_t kRingOperands = 96 << 10;  // what is registered with an io_uring (engine/files/io_uring.cpp)
+constexpr size_t kRingOperands = 544 << 10;  // what is registered with an io_uring (engine/files/io_uring.cpp)
 constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
                                   CLONE_CHILD_CLEARTID | CLONE_PTRACE;
 

@@ -19,6 +19,10 @@ TEST_CASE("procfs fdinfo: what is registered with an io_uring") {
   CHECK(ring.files == std::vector<std::optional<std::string>>{"/dev/null", std::nullopt, "/a\\040b"});
   CHECK(ring.buffers.at(0) == std::pair<uint64_t, uint64_t>(0x5000, 100));
   CHECK(ring.polls);
+  CHECK_FALSE(ring.personalities);
+  // as up to Linux 6.17
+  used.replace(used.find("PollList:"), 0, "Personalities:\n    1\n\tUid:\t\t0\t\t0\t\t0\t\t0\n");
+  CHECK(parse_ring(used).value_or(RingInfo()).personalities);
   CHECK_FALSE(ring.overflow);
   CHECK_THROWS_AS(parse_ring("UserFiles:\t1\n    5: /dev/null\n"), Error);
 }

@@ -1,6 +1,8 @@
-// What is registered with an io_uring: files with holes between them, buffers, an eventfd. All work afterwards.
+// What is registered with an io_uring: files with holes between them, buffers, an eventfd; large tables of
+// both. All work afterwards.
 // ignore: fd \d+ info$
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "uring.h"
@@ -22,6 +24,17 @@ int main(int argc, char** argv) {
   MUST(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, buffers, 2) == 0);
   MUST(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_EVENTFD, &event, 1) == 0);
   uring_exercise(&r, 20);
+  struct uring large;
+  enum { FILES = 10000, BUFFERS = 3000 };
+  static int many[FILES];
+  static struct iovec pieces[BUFFERS];
+  for (int i = 0; i < FILES; i++) many[i] = i == FILES - 1 ? file : -1;
+  for (int i = 0; i < BUFFERS; i++) pieces[i] = (struct iovec){a + i, 100};
+  MUST(uring_make(&large, 4, 0, 0));
+  struct rlimit limit = {FILES, FILES};
+  bool is_large = setrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+                  syscall(SYS_io_uring_register, large.fd, IORING_REGISTER_FILES, many, FILES) == 0 &&
+                  syscall(SYS_io_uring_register, large.fd, IORING_REGISTER_BUFFERS, pieces, BUFFERS) == 0;
   uint64_t count;
   MUST(read(event, &count, 8) == 8);
 
@@ -46,5 +59,11 @@ int main(int argc, char** argv) {
   CHECK_EQ(uring_enter(&r, 1, 1), 1);
   CHECK(uring_take(&r, &data, &result) && result == -EBADF, "a hole of the table gave %d", result);
   CHECK(read(event, &count, 8) == 8 && count == 3, "the eventfd counted %llu", (unsigned long long)count);
+  if (is_large) {
+    s = uring_prepare(&large, IORING_OP_READ_FIXED, FILES - 1, a + BUFFERS - 1, 11, 4);
+    s->flags = IOSQE_FIXED_FILE, s->buf_index = BUFFERS - 1;
+    CHECK_EQ(uring_enter(&large, 1, 1), 1);
+    CHECK(uring_take(&large, &data, &result) && result == 11 && memcmp(a + BUFFERS - 1, "in the file", 11) == 0);
+  }
   return victim_done();
 }

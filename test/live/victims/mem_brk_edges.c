@@ -16,10 +16,6 @@ int main(int argc, char** argv) {
   for (int kind = 0; kind < KINDS; kind++) {
     child[kind] = fork();
     if (child[kind]) continue;
-    struct {
-      char text[8192];
-    }* unused = NULL;
-    (void)unused;
     const char* stat = victim_slurp("/proc/self/stat");
     const char* field = strrchr(stat, ')') + 1;
     for (int i = 3; i <= 47; i++) field = strchr(field, ' ') + 1;
