@@ -226,6 +226,8 @@ VmaList collect_vmas(HostPid pid, NsPid nspid, const std::vector<SmapsEntry>& sm
     }
     collector.add(s, list);
   }
+  if (std::none_of(list.entries.begin(), list.entries.end(), [](const auto& v) { return v.status() & kVmaVdso; }))
+    throw Error(Failure::unsupported, format("pid %d", pid.value), "it has no vDSO, in which a restore ends");
   return list;
 }
 
