@@ -42,6 +42,7 @@
 #include "engine/namespaces/uts_namespace.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
+#include "engine/process/semaphore_undo.h"
 #include "engine/process/task_state.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
@@ -152,6 +153,7 @@ class Dump {
     PhaseTimer timer(log, "process state");
     for (LiveTask& t : live_) read_state_of(t);
     for (LiveTask& t : live_) {
+      warn_of_undo(t.handle(), t.frozen->threads.size() > 1);
       if (stops_->reported(t.frozen->pid)) t.ext.set_stop_reported(true);
       if (stops_->continue_pending(t.frozen->pid)) t.ext.set_continue_unreported(true);
     }

@@ -41,6 +41,10 @@ std::vector<uint32_t> tails_of(HostPid pid, const std::vector<uint64_t>& rings) 
 }  // namespace
 
 void wait_for_aio(HostPid pid, const std::vector<uint64_t>& rings) {
+  log.warn(
+      "pid %d: requests of its AIO contexts that wait for a file to become ready (IOCB_CMD_POLL) are lost, if there "
+      "are any: no kernel shows them",
+      pid.value);
   std::vector<uint32_t> last = tails_of(pid, rings);
   int quiet = 0;
   for (int step = 0; step < kPatience; step++) {

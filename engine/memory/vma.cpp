@@ -35,7 +35,8 @@ constexpr std::pair<VmFlag, int> kAdvice[] = {
     {VmFlag::nh, MADV_NOHUGEPAGE}, {VmFlag::wf, MADV_WIPEONFORK},
 };
 
-constexpr std::string_view kIoUring = "anon_inode:[io_uring]", kSocket = "socket:[", kAioRing = "/[aio]";
+constexpr std::string_view kIoUring = "anon_inode:[io_uring]", kSocket = "socket:[", kAioRing = "/[aio]",
+                           kPerfEvent = "anon_inode:[perf_event]";
 
 class Collector {
  public:
@@ -95,6 +96,7 @@ class Collector {
       return map_descriptor(s, e, "it is the memory of an io_uring that no task of the tree has open");
     if (s.vma.name.starts_with(kSocket))
       return map_descriptor(s, e, "it is the ring of a packet socket that no task of the tree has open") | kVmaSocket;
+    if (s.vma.name == kPerfEvent) refuse(s, "it is the ring of a perf event", "stop its tracing before the dump");
     if (s.has(VmFlag::pf) || s.has(VmFlag::io)) refuse(s, "it maps a device's memory");
     if (s.has(VmFlag::um) || s.has(VmFlag::uw) || s.has(VmFlag::ui))
       refuse(s, "it is registered with userfaultfd, whose pending faults cannot be kept",

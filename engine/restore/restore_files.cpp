@@ -11,9 +11,9 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/base/memory_object.h"
 #include "engine/descriptors/delivery.h"
 #include "engine/descriptors/table.h"
-#include "engine/base/memory_object.h"
 #include "pagemap.pb.h"
 
 namespace nsr {

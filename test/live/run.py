@@ -25,6 +25,7 @@ Directives, comment lines at the head of victims/NAME.c
   // engine: OPTIONS    added to dump and restore          // dump: OPTIONS     // restore: OPTIONS
   // rounds: N          dump and restore N times before the victim verifies (default 1)
   // flavours: A B ...  ctest runs only these (used by CMakeLists.txt)
+  // mounts             the victim mounts something: all runs in a mount namespace of its own, which no other test sees
   // lock: NAME          not at the same time as others with that name (used by CMakeLists.txt)
   // timeout: S         limit for each wait, seconds (default 20)
   // environment: N=V    set for the engine; repeatable
@@ -38,8 +39,10 @@ Directives, comment lines at the head of victims/NAME.c
 Exit status: 0 passed, 77 skipped, 1 failed (what failed and the ends of the logs are printed).
 """
 import argparse
+import ctypes
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 import shutil
@@ -78,6 +81,8 @@ class Directives:
                     self.ignore.append(value)
                 elif key == "terminal":
                     self.terminal = True
+                elif key == "mounts":
+                    self.mounts = True
 
 
 # By the beginning of a flavour: the namespaces of its own that the victim is pid 1 of, as tools/own_namespaces.c takes them
@@ -121,6 +126,13 @@ def run(runner, flavour, rounds):
     runner.finish()
 
 
+def own_mounts():
+    CLONE_NEWNS = 0x20000
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        sys.exit(f"unshare: {os.strerror(ctypes.get_errno())}")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
@@ -134,6 +146,8 @@ def main():
     directives = Directives(os.path.join(HERE, "victims", args.name + ".c"))
     if args.rounds:
         directives.rounds = args.rounds
+    if directives.mounts:
+        own_mounts()
     directory = tempfile.mkdtemp(prefix=f"live.{args.name}.")
     os.chmod(directory, 0o777)
     log = Log(args.verbose)

@@ -3,6 +3,7 @@
 // copy-on-write.
 // timeout: 60
 // lock: hugepages
+// mounts
 #include <sys/mount.h>
 
 #include "huge_pool.h"
