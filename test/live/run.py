@@ -59,7 +59,7 @@ class Directives:
         self.rounds, self.terminal, self.leaders, self.refused = 1, False, None, None
         patience = float(os.environ.get("NSR_PATIENCE", 1))  # all limits times this: for slow, emulated machines
         self.timeout = 20.0 * patience
-        self.terminals, self.pages = 0, None
+        self.terminals, self.pages, self.mounts = 0, None, False
         self.environment = {}
         with open(source) as f:
             for line in f:
