@@ -311,7 +311,7 @@ class Dump {
       FrozenTask& t = tree_->tasks()[i];
       if (!t.zombie) continue;
       pb::nsr_task_entry ext;
-      images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid, ext));
+      images_.create(Img::core, number(t.ns_pid)).write(zombie_core(t.pid, namespaces_.users(), ext));
       add_parent(t, ext);
       images_.create(Img::task_ext, number(t.ns_pid)).write(ext);
     }

@@ -96,4 +96,9 @@ void emit_credentials(const pb::creds_entry& c, bool groups_fixed, Program& prog
   if (c.no_new_privs()) program.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+size_t credentials_arena_size(const pb::creds_entry& c) {
+  constexpr size_t kCalls = 12 + 2 * (CAP_LAST_CAP + 1);
+  return kCalls * sizeof(Record) + static_cast<size_t>(c.groups_size()) * 4 + 128;
+}
+
 }  // namespace nsr

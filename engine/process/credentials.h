@@ -17,5 +17,7 @@ void to_image(const procfs::Status& status, uint32_t securebits, const UserMap& 
 /// have nothing: this is (but for what needs no right) the last thing of a thread's program. no_new_privs is set too.
 /// groups_fixed: it has its supplementary groups, and could not change them.
 void emit_credentials(const pb::creds_entry& creds, bool groups_fixed, Program& program, Arena& arena);
+/// Bytes of arena that they need at most.
+size_t credentials_arena_size(const pb::creds_entry& creds);
 
 }  // namespace nsr

@@ -16,6 +16,7 @@
 
 #include "arch/arch.h"
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 #include "engine/process/credentials.h"
 #include "engine/process/memory_policy.h"
 #include "engine/process/signals.h"
@@ -118,12 +119,22 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
   emit_queued(tc.signals_p(), pid, tid, p, arena);
 }
 
+std::optional<uint64_t> dumpable_to_set(const pb::mm_entry& mm) {
+  if (!mm.has_dumpable()) return std::nullopt;
+  if (mm.dumpable() <= 1) return mm.dumpable();
+  if (read_file("/proc/sys/fs/suid_dumpable").value_or("").starts_with('2')) return std::nullopt;
+  return 0;
+}
+
 void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed, Program& p,
                       Arena& arena) {
   const pb::thread_core_entry& tc = core.thread_core();
+  const auto dumpable = dumpable_to_set(mm);
+  // so that its credentials are a change in any case
+  if (leader && mm.dumpable() > 1 && !dumpable) p.call(SYS_setfsuid, tc.creds().fsuid() == 0 ? 1 : 0);
   if (tc.has_creds()) emit_credentials(tc.creds(), groups_fixed, p, arena);
   // a change of credentials clears both
-  if (leader && mm.has_dumpable() && mm.dumpable() <= 1) p.call(SYS_prctl, PR_SET_DUMPABLE, mm.dumpable(), 0, 0, 0);
+  if (leader && dumpable) p.call(SYS_prctl, PR_SET_DUMPABLE, *dumpable, 0, 0, 0);
   if (tc.pdeath_sig()) p.call(SYS_prctl, PR_SET_PDEATHSIG, tc.pdeath_sig(), 0, 0, 0);
   if (tc.seccomp_mode() == pb::strict) p.call(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
 }

@@ -1,6 +1,8 @@
 // State of a process and its threads: messages to syscalls of the restored tasks.
 #pragma once
 
+#include <optional>
+
 #include "core.pb.h"
 #include "engine/trace/program.h"
 #include "mm.pb.h"
@@ -11,6 +13,9 @@ namespace nsr {
 /// What concerns one thread and needs its rights: names, lists, alternate stack, rseq, queued signals.
 void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, NsPid pid, NsPid tid, Program& program,
                  Arena& arena);
+/// What PR_SET_DUMPABLE is to set when the credentials of all who share the memory are in place. Nothing for 2, which
+/// the kernel gives to who changes ids while fs.suid_dumpable is 2; elsewhere 0, which lets nobody look either.
+std::optional<uint64_t> dumpable_to_set(const pb::mm_entry& mm);
 /// The thread's credentials and what a change of credentials would undo, then strict seccomp. The last part of its
 /// program, behind its filters. groups_fixed: as in engine/process/credentials.h.
 void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed,

@@ -49,6 +49,11 @@ void abort_rseq(HostPid pid, const RseqConfig& cfg, arch::Registers& regs) {
   if (arch::ip(regs).value - d.start < d.length) arch::set_ip(regs, RemoteAddr(d.abort));
 }
 
+bool knows_ids(const UserMap& users, const procfs::Status& st) {
+  return std::all_of(st.uid.begin(), st.uid.end(), [&](uint32_t id) { return users.uids.knows(id); }) &&
+         std::all_of(st.gid.begin(), st.gid.end(), [&](uint32_t id) { return users.gids.knows(id); });
+}
+
 struct DispatchConfig {
   uint64_t mode, selector, offset, length;
 };
@@ -270,7 +275,7 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
     ext.set_coredump_filter(static_cast<uint32_t>(std::strtoul(text->c_str(), nullptr, 16)));
 }
 
-pb::core_entry zombie_core(HostPid pid, pb::nsr_task_entry& ext) {
+pb::core_entry zombie_core(HostPid pid, const UserMap& users, pb::nsr_task_entry& ext) {
   procfs::ProcDir dir(pid);
   procfs::Stat stat = procfs::parse_stat(dir.read("stat"));
   pb::core_entry core;
@@ -280,9 +285,11 @@ pb::core_entry zombie_core(HostPid pid, pb::nsr_task_entry& ext) {
   tc.set_exit_code(static_cast<uint32_t>(stat.exit_code));
   tc.set_personality(0);
   tc.set_flags(stat.flags);
-  tc.set_blk_sigset(procfs::parse_status(dir.read("status")).sig_blocked);
+  procfs::Status status = procfs::parse_status(dir.read("status"));
+  tc.set_blk_sigset(status.sig_blocked);
   tc.set_comm(stat.comm);
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
+  if (knows_ids(users, status)) to_image(status, 0, users, "", *ext.mutable_zombie_creds());
   return core;
 }
 

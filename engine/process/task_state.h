@@ -78,7 +78,8 @@ class TaskStateReader {
   RemoteAddr subreaper_{}, local_descriptors_{};
 };
 
-/// The core image of a zombie: state and exit code; its exit signal goes to ext.
-pb::core_entry zombie_core(HostPid pid, pb::nsr_task_entry& ext);
+/// The core image of a zombie: state and exit code. Its exit signal goes to ext, and its credentials when its user
+/// namespace has numbers for them.
+pb::core_entry zombie_core(HostPid pid, const UserMap& users, pb::nsr_task_entry& ext);
 
 }  // namespace nsr

@@ -32,12 +32,6 @@ void expand_state(const Tracee& tracee, SharedArea& area, const std::string& obj
     throw Error(Failure::environment, object, "this CPU or kernel does not let it use AMX tiles");
 }
 
-/// What the credentials of other threads may have undone meanwhile.
-void set_late(const ImageTask& t, const Tracee& leader, RemoteAddr insn) {
-  if (t.threads.size() > 1 && t.mm.has_dumpable() && t.mm.dumpable() <= 1)
-    leader.run_syscall(leader.registers(), insn, SYS_prctl, {PR_SET_DUMPABLE, static_cast<uint64_t>(t.mm.dumpable())});
-}
-
 /// Syscall user dispatch (Linux 6.4): after the last call that the engine makes in this thread.
 void set_dispatch(const ImageThread& th, HostPid tid, const std::string& object) {
   if (!th.ext || !th.ext->has_dispatch_offset()) return;
@@ -96,12 +90,21 @@ void LastSteps::start_signalled_timers(size_t n) {
                           area_.arena().local(room));
 }
 
+/// What the credentials of others who share its memory may have undone meanwhile.
+void LastSteps::set_late(size_t n) {
+  const ImageTask& t = task_of(n);
+  if (memory_users_[t.ids.vm_id()] < 2) return;
+  Tracee tracee(worker(t, nodes_[n]).tid);
+  if (auto dumpable = dumpable_to_set(t.mm))
+    tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_prctl, {PR_SET_DUMPABLE, *dumpable});
+}
+
 void LastSteps::prepare_sigtrap(size_t n) {
   // The stub ended in a trap, which needs SIGTRAP at its default: the task's own action comes back by a syscall stop.
   const ImageTask& t = task_of(n);
   KernelSigaction trap = action_of(t.tc(), SIGTRAP);
   Tracee tracee(worker(task_of(n), nodes_[n]).tid);
-  set_late(t, tracee, nodes_[n].insn);
+  set_late(n);
   if (trap.handler == 0 && trap.flags == 0 && trap.mask == 0) return;
   long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_rt_sigaction,
                               {SIGTRAP, area_.arena().put(trap).value, 0, 8});
@@ -159,6 +162,7 @@ void LastSteps::run() {
     if (plan_.nodes[n].kind == PlanNode::Kind::task) tasks.push_back(n);
   for (size_t n : tasks) {
     const ImageTask& t = task_of(n);
+    memory_users_[t.ids.vm_id()] += t.threads.size();
     nodes_[n].insn = syscall_insn_of(t.mm);
     if (nodes_[n].insn.value == 0)
       throw Error(Failure::unsupported, t.object(), "it has no vDSO in which the restore could end");

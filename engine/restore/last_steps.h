@@ -1,6 +1,7 @@
 // What a restored task gets when its programs have ended and before it runs: what only its tracer can set.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class LastSteps {
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
   void prepare_thread(const ImageTask& t, size_t i, MadeThread& thread, RemoteAddr insn);
   void start_signalled_timers(size_t node);
+  void set_late(size_t node);
   void prepare_sigtrap(size_t node);
   void queue_faults(size_t node);
   void queue(size_t node, HostPid sender, NsPid to, const std::string& info);
@@ -33,6 +35,7 @@ class LastSteps {
   const TreePlan& plan_;
   SharedArea& area_;
   std::vector<MadeNode>& nodes_;
+  std::map<uint32_t, size_t> memory_users_;  ///< threads, by vm_id
 };
 
 }  // namespace nsr

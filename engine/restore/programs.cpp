@@ -22,6 +22,7 @@
 #include "engine/memory/address_space.h"
 #include "engine/memory/own_vdso.h"
 #include "engine/memory/vma.h"
+#include "engine/process/credentials.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/scheduling.h"
 #include "engine/process/seccomp.h"
@@ -265,21 +266,20 @@ class Builder {
     p.note(format("join process group %d", node.join_group.value));
   }
 
-  /// The kernel notes a core dump only when it makes one: then where nobody sees it, cut short, and else none.
-  void build_core(bool dumped, const std::string& object, Program& p) {
+  /// The kernel notes a core dump only when it makes one: then where nobody sees it, cut short, and else none. Returns
+  /// whether it is to make one.
+  bool enter_core_room(bool dumped, const std::string& object, Program& p) {
     constexpr uint64_t kShort = 64 << 10;
     // of each its own: two cores of one name at a time are one too many for the kernel
     UniqueFd room = dumped ? make_core_room() : UniqueFd();
-    const bool dump = static_cast<bool>(room);
-    if (dumped && !dump)
+    if (dumped && !room)
       log.warn("%s: cores go to a program here, so its zombie says that it dumped none", object.c_str());
-    // for a core that goes to a program no limit counts
-    p.call(SYS_prctl, PR_SET_DUMPABLE, dump ? 1 : 0, 0, 0, 0);
-    if (!dump) return;
+    if (!room) return false;
     p.call(SYS_fchdir, files_.keep(std::move(room)));
     p.call(SYS_chroot, arena_.put_string("."));
     const uint64_t limits[2] = {kShort, kShort};
     p.allow(SYS_prlimit64, 0, RLIMIT_CORE, arena_.put(limits), 0);
+    return true;
   }
 
   void build_exit(size_t n) {
@@ -288,7 +288,11 @@ class Builder {
     TaskProgram p;
     emit_join(node, p.calls);
     int status = static_cast<int>(tc.exit_code());
-    build_core(WCOREDUMP(status), task(node).object(), p.calls);
+    bool dumps = enter_core_room(WCOREDUMP(status), task(node).object(), p.calls);
+    const pb::nsr_task_entry& ext = task(node).ext;
+    if (ext.has_zombie_creds()) emit_credentials(ext.zombie_creds(), self_.users.groups_fixed, p.calls, arena_);
+    // a change of credentials clears it; for a core that goes to a program no limit counts
+    p.calls.call(SYS_prctl, PR_SET_DUMPABLE, dumps ? 1 : 0, 0, 0, 0);
     p.calls.call(SYS_prctl, PR_SET_NAME, arena_.put_string(tc.comm()), 0, 0, 0);
     // everybody can see a zombie's mask; the signal that killed it was not blocked
     uint64_t mask = tc.blk_sigset();
@@ -448,7 +452,10 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
   for (const PlanNode& node : plan.nodes)
     n += 4096 + 1024 * (node.made().size() + node.reap.size() + 2 * node.branches.size());
   for (const ImageTask& t : set.tasks) {
-    if (t.zombie) continue;
+    if (t.zombie) {
+      n += credentials_arena_size(t.ext.zombie_creds());
+      continue;
+    }
     n += t.patches.size() * (3 * sizeof(Record) + 128);
     n += memory_arena_size(t.mm, t.mm_ext, t.pages.size()) + process_arena_size(t.threads[0].core, t.ext) +
          t.table.size() * 256 + 8192;
