@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "engine/base/error.h"
+#include "mountns/mount_options.h"
 
 namespace nsr {
 namespace {
@@ -70,15 +71,8 @@ UniqueFd new_mount(const NewFileSystem& fs, const Caller& caller) {
                        {context, how, caller.text(key), how == FSCONFIG_SET_FLAG ? 0 : caller.text(value), 0});
   };
   if (!fs.source.empty()) set(FSCONFIG_SET_STRING, "source", fs.source);
-  for (size_t at = 0, end; at < fs.options.size(); at = end + 1) {
-    end = std::min(fs.options.find(',', at), fs.options.size());
-    std::string word = fs.options.substr(at, end - at);
-    size_t equals = word.find('=');
-    if (equals == std::string::npos)
-      set(FSCONFIG_SET_FLAG, word, "");
-    else
-      set(FSCONFIG_SET_STRING, word.substr(0, equals), word.substr(equals + 1));
-  }
+  for (const MountOption& option : parse_mount_options(fs.options, fs.context))
+    set(option.value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option.key, option.value.value_or(""));
   call(SYS_fsconfig, {context, FSCONFIG_CMD_CREATE, 0, 0, 0}, "it cannot be made");
   return UniqueFd(static_cast<int>(call(SYS_fsmount, {context, FSMOUNT_CLOEXEC, 0, 0, 0}, "it cannot be mounted")));
 }

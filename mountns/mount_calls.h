@@ -15,7 +15,8 @@ namespace nsr {
 struct NewFileSystem {
   std::string type;
   std::string source;
-  std::string options;  ///< as in mountinfo: words and KEY=VALUE by commas, without ro and rw
+  std::string options;    ///< as in mountinfo: words and KEY=VALUE by commas, without ro and rw
+  std::string context{};  ///< SELinux label in place of that of an option context=; empty: as it stands
 };
 
 /// Who makes system calls: proc shows the pid namespace of the process that makes it.

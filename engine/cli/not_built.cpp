@@ -19,8 +19,7 @@ struct Row {
 constexpr Row options_not_built[] = {
     {"log-pid", "R"},         {"libdir", "DR"},     {"stream", "DR"},        {"track-mem", "D"},
     {"prev-images-dir", "D"}, {"auto-dedup", "DR"}, {"page-server", "D"},    {"ps-socket", "D"},
-    {"lazy-pages", "DR"},     {"tls", "D"},         {"allow-uprobes", "DR"}, {"lsm-mount-context", "R"},
-    {"unprivileged", "DR"},
+    {"lazy-pages", "DR"},     {"tls", "D"},         {"allow-uprobes", "DR"}, {"unprivileged", "DR"},
 };
 
 char letter_of(Command command) {

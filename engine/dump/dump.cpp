@@ -40,6 +40,7 @@
 #include "engine/namespaces/time_namespace.h"
 #include "engine/namespaces/user_namespace.h"
 #include "engine/namespaces/uts_namespace.h"
+#include "engine/process/apparmor_policy.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
 #include "engine/process/semaphore_undo.h"
@@ -208,6 +209,7 @@ class Dump {
                   "its security label \"" + label + "\" is another than that of its process");
     pb::creds_entry& creds = *t.cores[i].mutable_thread_core()->mutable_creds();
     if (!label.empty()) creds.set_lsm_profile(label);
+    if (security_.type() == pb::APPARMOR) policy_namespaces_.merge(policy_namespaces(label));
     if (!sockets.empty()) creds.set_lsm_sockcreate(sockets);
   }
 
@@ -328,6 +330,7 @@ class Dump {
     cpu_.write(images_, live_, options_.cpu_cap.given);
     images_.create(Img::seccomp).write(seccomp_.entry());
     if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);
+    if (!policy_namespaces_.empty()) images_.create(Img::apparmor).write(read_policies(policy_namespaces_));
     write_clocks();
   }
 
@@ -435,6 +438,7 @@ class Dump {
   std::optional<StopReports> stops_;
   SeccompCollector seccomp_;
   SecurityModule security_;
+  std::set<std::string> policy_namespaces_;  ///< of AppArmor, named by labels
   CgroupCollector cgroups_{options_.cgroups};
   std::unique_ptr<DumpFiles> files_;
   pb::stats_entry stats_;

@@ -45,6 +45,7 @@ std::string inner_options(const std::string& options, const UserMap& users);
 struct MountMakers {
   MountCallers callers;
   int user_namespace = -1;  ///< of the tree, where it has one of its own: archives hold ids as they are in there
+  std::string context{};    ///< as NewFileSystem::context
 };
 
 /// Fills the (writable) tmpfs that is mounted there from its archive, which tar(1) unpacks. Nothing when there is none.

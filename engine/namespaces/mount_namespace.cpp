@@ -27,7 +27,7 @@ UniqueFd make(const ImageDir& images, const pb::mnt_entry& e, const pb::nsr_own_
   const FileSystem* fs = file_system(e.fstype());
   std::string type = fs ? fs->name : e.fsname();
   if (type.empty()) throw Error(Failure::image, mount_object(e.mountpoint()), "its type is unknown");
-  UniqueFd made = new_mount({type, e.source(), e.options()}, makers.callers);
+  UniqueFd made = new_mount({type, e.source(), e.options(), makers.context}, makers.callers);
   load_tmpfs(images, e, made.get(), makers);
   return made;
 }

@@ -105,7 +105,7 @@ void OwnRoot::make_instances(const MountMakers& makers) {
     if (mounts_[i] || instances_.count(e.root_dev()) || e.fstype() == pb::OVERLAYFS) continue;
     std::string type = type_of(e);
     if (type.empty()) throw Error(Failure::image, object(i), "its type is unknown");
-    Instance made{new_mount({type, e.source(), e.options()}, makers.callers), "/"};
+    Instance made{new_mount({type, e.source(), e.options(), makers.context}, makers.callers), "/"};
     load_tmpfs(images_, e, made.mount.get(), makers);
     if (e.sb_flags() & MS_RDONLY) make_read_only(made.mount.get(), object(i));
     instances_.emplace(e.root_dev(), std::move(made));

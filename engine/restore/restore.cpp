@@ -30,8 +30,10 @@
 #include "engine/namespaces/cgroups.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
+#include "engine/process/apparmor_policy.h"
 #include "engine/process/restore_state.h"
 #include "engine/process/scheduling.h"
+#include "engine/process/security_label.h"
 #include "engine/restore/executor.h"
 #include "engine/restore/foreground.h"
 #include "engine/restore/foreign_vdso.h"
@@ -145,7 +147,14 @@ class Restore {
     check_cpu();
     for (const ImageTask& t : set_->tasks)
       if (!t.zombie) check_rlimits(t.threads[0].core, t.object());
+    load_policies();
     self_ = self_settings(*set_, options_.lsm_profile, namespaces_->own_user());
+  }
+
+  /// A label that the user names needs none of the images' policies.
+  void load_policies() {
+    if (!images_.has(Img::apparmor) || !options_.lsm_profile.empty() || SecurityModule().type() != pb::APPARMOR) return;
+    policies_.emplace(images_.one<pb::apparmor_entry>(Img::apparmor));
   }
 
   void open_proc() {
@@ -298,6 +307,7 @@ class Restore {
       executor.release(options_.leave_stopped, options_.launcher_fd < 0);
       files_->after_release();
       cgroups.keep();
+      if (policies_) policies_->keep();
       cgroups.freeze_again();
     } catch (...) {
       if (!options_.pidfile.empty()) ::unlink(options_.pidfile.c_str());
@@ -429,6 +439,7 @@ class Restore {
   std::vector<int> pages_fd_;  ///< as ImageSet::pages_files
   HostPid root_;
   SelfSettings self_;
+  std::optional<LoadedPolicies> policies_;
   uint64_t compared_pages_ = 0, kept_pages_ = 0;  ///< pages that tasks were born with
   RestoredSegments segments_;
   bool new_clocks_ = false;  ///< the tree has a time namespace made for it

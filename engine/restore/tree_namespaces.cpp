@@ -216,7 +216,7 @@ void TreeNamespaces::fill(BornRoot* root) {
 
 void TreeNamespaces::fill_mounts(BornRoot* root) {
   BornRoot* member = keeper_ ? &*keeper_ : own_user() ? root : nullptr;
-  MountMakers makers{{caller_of(root), caller_of(member)}, user_namespace_.get()};
+  MountMakers makers{{caller_of(root), caller_of(member)}, user_namespace_.get(), options_.lsm_mount_context};
   if (own_root_) {
     own_root_->build(makers);
   } else {

@@ -1,8 +1,8 @@
-// What victims about timers share: making one by system call, taking its signal, using CPU time.
+// What victims about timers share: making one by system call, using CPU time.
 #ifndef NSR_TEST_LIVE_TIMERS_H
 #define NSR_TEST_LIVE_TIMERS_H
 
-#include "victim.h"
+#include "signals.h"
 
 // -1 where the kernel has no such clock. tid: the thread that is told, 0 for the process.
 VICTIM_UNUSED static int timer_make(clockid_t clock, int signo, int value, pid_t tid) {
@@ -16,15 +16,6 @@ VICTIM_UNUSED static int timer_make(clockid_t clock, int signo, int value, pid_t
 VICTIM_UNUSED static void timer_set(int id, struct timespec first, struct timespec interval) {
   struct itimerspec time = {interval, first};
   MUST(syscall(SYS_timer_settime, id, 0, &time, NULL) == 0);
-}
-
-// A pending signal, or one that comes in time; -1 without.
-VICTIM_UNUSED static int timer_take(int signo, siginfo_t* info, struct timespec limit) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signo);
-  memset(info, 0, sizeof *info);
-  return (int)syscall(SYS_rt_sigtimedwait, &set, info, &limit, 8);
 }
 
 VICTIM_UNUSED static void timer_burn(double seconds) {

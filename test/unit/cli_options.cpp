@@ -190,7 +190,6 @@ TEST_CASE("cli: what is not built is refused by name where it matters, accepted 
   CHECK(w.status({"service"}) == 9);
   CHECK(w.status({"restore", "--allow-uprobes"}) == 9);
   CHECK(w.parse({"dump", "-t", "5", "--weak-sysctls"}).target.tree == 5);
-  CHECK(w.status({"restore", "--lsm-mount-context", "x"}) == 9);
   CHECK(w.parse({"restore", "--manage-cgroups=ignore"}).run.cgroups.mode == CgroupMode::ignore);
   CHECK(w.parse({"restore", "--weak-sysctls", "--no-weak-sysctls"}).restore.weak_sysctls == false);
 }

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "engine/base/error.h"
+#include "mountns/mount_options.h"
 
 using namespace nsr;
 using Kind = SharingStep::Kind;
@@ -21,6 +22,19 @@ PlacedMount grouped(int id, std::string root, int shared, int master) {
 }
 
 }  // namespace
+
+TEST_CASE(
+    "mount options: labels in quotes keep their commas, and another context takes the place of the one there is") {
+  using Options = std::vector<MountOption>;
+  CHECK(parse_mount_options("").empty());
+  CHECK(parse_mount_options("size=64k,,noswap,mode=") ==
+        Options{{"size", "64k"}, {"noswap", std::nullopt}, {"mode", ""}});
+  const char* text = "context=\"u:r:t:s0:c1,c2\",size=1m,rootcontext=u:r:t";
+  CHECK(parse_mount_options(text) == Options{{"context", "u:r:t:s0:c1,c2"}, {"size", "1m"}, {"rootcontext", "u:r:t"}});
+  CHECK(parse_mount_options(text, "x:y,z") == Options{{"context", "x:y,z"}, {"size", "1m"}, {"rootcontext", "u:r:t"}});
+  CHECK(parse_mount_options("size=1m", "x") == Options{{"size", "1m"}});
+  CHECK(parse_mount_options("context=\"open,end") == Options{{"context", "\"open,end"}});
+}
 
 TEST_CASE("mounts are put together from the top, what lies deeper before what would cover it") {
   auto order = attach_order({mount(4, 1, "/a"), mount(3, 1, "/a/b"), mount(5, 4, "/a"), mount(1, 9, "/")});

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <catch2/catch.hpp>
@@ -9,6 +10,8 @@
 
 #include "arch/arch.h"
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/process/apparmor_policy.h"
 #include "engine/process/memory_policy.h"
 #include "engine/process/seccomp.h"
 #include "engine/process/security_label.h"
@@ -91,6 +94,46 @@ TEST_CASE("labels: AppArmor, stacked profiles too, from a made-up attr tree") {
   CHECK(label_to_restore(creds, pb::APPARMOR, "apparmor:other", m, "pid 7") == "other");
   CHECK_THROWS_AS(label_to_restore(creds, pb::SELINUX, "", m, "pid 7"), Error);
   CHECK(label_to_restore(creds, pb::SELINUX, "apparmor:here", m, "pid 7") == "here");
+}
+
+TEST_CASE("AppArmor: policies of the namespaces that labels name, nested ones too, from a made-up tree to another") {
+  using Names = std::set<std::string>;
+  CHECK(policy_namespaces("").empty());
+  CHECK(policy_namespaces("web//&firefox").empty());
+  CHECK(policy_namespaces(":ct:web") == Names{"ct"});
+  CHECK(policy_namespaces(":ct://unconfined") == Names{"ct"});
+  CHECK(policy_namespaces("lxd//&:ct//inner:unconfined//&:other:x") == Names{"ct", "other"});
+
+  TempDir from, to;
+  const std::string policy = "/kernel/security/apparmor/policy", ct = policy + "/namespaces/ct";
+  for (const char* profile : {"web.1", "web-child.2"})
+    put(from.path() + ct + "/profiles/" + profile + "/raw_data", "blob");
+  put(from.path() + ct + "/profiles/web.1/name", "web\n");
+  put(from.path() + ct + "/namespaces/inner/profiles/p.3/raw_data", std::string("\0x", 2));
+  put(from.path() + ct + "/namespaces/inner/profiles/p.3/name", "p\n");
+  put(from.path() + ct + "/namespaces/inner/profiles/hidden.4/name", "hidden\n");
+  auto entry = read_policies({"ct", "gone"}, from.path());
+  REQUIRE(entry.namespaces_size() == 1);
+  REQUIRE(entry.namespaces(0).policies_size() == 1);
+  CHECK(entry.namespaces(0).policies(0).blob() == "blob");
+  REQUIRE(entry.namespaces(0).namespaces_size() == 1);
+  const auto& inner = entry.namespaces(0).namespaces(0);
+  CHECK(inner.name() == "inner");
+  REQUIRE(inner.policies_size() == 1);
+  CHECK(inner.policies(0).name() == "p");
+
+  // the kernel makes these files with the directory
+  put(to.path() + ct + "/.load", "");
+  put(to.path() + ct + "/namespaces/inner/.load", "");
+  put(to.path() + ct + "/namespaces/inner/profiles/p.9/name", "p\n");
+  LoadedPolicies(entry, to.path()).keep();
+  CHECK(read_file(to.path() + ct + "/.load") == "blob");
+  CHECK(read_file(to.path() + ct + "/namespaces/inner/.load") == "");  // it has that profile
+  entry.mutable_namespaces(0)->set_name("new");
+  CHECK_THROWS_AS(LoadedPolicies(entry, to.path()), Error);
+  CHECK(::access((to.path() + policy + "/namespaces/new").c_str(), F_OK) != 0);  // taken back
+  entry.mutable_namespaces(0)->set_name("../x");
+  CHECK_THROWS_AS(LoadedPolicies(entry, to.path()), Error);
 }
 
 TEST_CASE("labels: SELinux from a made-up attr tree, and a host without any") {

@@ -3,7 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/procfs/fdinfo.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_fdinfo.h"
 
 using namespace nsr;
 using namespace nsr::procfs;

@@ -3,7 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/procfs/io_uring_info.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_fdinfo.h"
 
 namespace nsr::procfs {
 

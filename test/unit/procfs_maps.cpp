@@ -3,7 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/procfs/maps.h"
 #include "engine/procfs/smaps.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_maps.h"
 
 using namespace nsr;
 using namespace nsr::procfs;

@@ -20,7 +20,7 @@
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
 #include "engine/procfs/timers.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_misc.h"
 
 using namespace nsr;
 using namespace nsr::procfs;

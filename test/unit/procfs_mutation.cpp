@@ -16,7 +16,10 @@
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
 #include "engine/procfs/timers.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_fdinfo.h"
+#include "test/unit/samples_maps.h"
+#include "test/unit/samples_misc.h"
+#include "test/unit/samples_status.h"
 
 using namespace nsr;
 using namespace nsr::procfs;

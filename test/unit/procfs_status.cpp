@@ -4,7 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
-#include "test/unit/procfs_samples.h"
+#include "test/unit/samples_status.h"
 
 using namespace nsr;
 using namespace nsr::procfs;

@@ -1,8 +1,6 @@
 // All 32 zmm registers and the mask registers of a thread that spins without ever loading them again.
-#include "victim.h"
+#include "spin.h"
 
-static atomic_int started;
-static volatile int stop;
 static uint64_t pattern[32][8] __attribute__((aligned(64))), after[32][8] __attribute__((aligned(64)));
 static uint64_t mask_after[8];
 
@@ -16,11 +14,11 @@ static uint64_t mask_after[8];
 
 static void* spin(void* unused) {
   (void)unused;
-  started = 1;
+  spin_started = 1;
   __asm__ volatile(EACH(LOAD) MASKS(LOAD_MASK) "1: pause\n cmpl $0,%[stop]\n je 1b\n" EACH(STORE)
                        MASKS(STORE_MASK) "vzeroupper\n"
                    :
-                   : [in] "r"(pattern), [out] "r"(after), [mask] "r"(mask_after), [stop] "m"(stop)
+                   : [in] "r"(pattern), [out] "r"(after), [mask] "r"(mask_after), [stop] "m"(spin_stop)
                    : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                      "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
   return NULL;
@@ -30,12 +28,7 @@ int main(int argc, char** argv) {
   victim_init(argc, argv);
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")) victim_skip("the CPU has no AVX-512");
   victim_fill(pattern, sizeof pattern, 99);
-  pthread_t thread;
-  MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
-  while (!started) sched_yield();
-  victim_ready();
-  stop = 1;
-  CHECK(pthread_join(thread, NULL) == 0);
+  spin_over_dump(spin);
   for (int i = 0; i < 32; i++) CHECK(memcmp(pattern[i], after[i], 64) == 0, "zmm%d", i);
   for (int i = 0; i < 8; i++) CHECK(pattern[0][i] == mask_after[i], "k%d", i);
   return victim_done();

@@ -1,15 +1,12 @@
 // General-purpose registers, the direction flag and x87/SSE control words of a thread that spins without a system call.
-#include "victim.h"
-
-static atomic_int started;
-static volatile int stop;
+#include "spin.h"
 
 static void* spin(void* unused) {
   (void)unused;
   uint64_t bad;
   unsigned mxcsr_in = 0x1f80 | 0x6000 | 0x8000, mxcsr_out = 0;  // round to zero, flush to zero
   unsigned short control_in = 0x0e7f, control_out = 0;
-  started = 1;
+  spin_started = 1;
   __asm__ volatile(
       "ldmxcsr %[mi]\n"
       "fldcw %[ci]\n"
@@ -37,7 +34,7 @@ static void* spin(void* unused) {
       "mov $0xdddddddddddddddd,%%r14\n xor %%r14,%%r13\n or %%r13,%%rax\n"
       "stmxcsr %[mo]\n fnstcw %[co]\n"
       : "=&a"(bad), [mo] "=m"(mxcsr_out), [co] "=m"(control_out)
-      : [stop] "m"(stop), [mi] "m"(mxcsr_in), [ci] "m"(control_in)
+      : [stop] "m"(spin_stop), [mi] "m"(mxcsr_in), [ci] "m"(control_in)
       : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "memory", "cc");
   long double log2e, pi;
   __asm__ volatile("fstpt %0\n fstpt %1\n" : "=m"(log2e), "=m"(pi)::"memory");
@@ -54,11 +51,6 @@ static void* spin(void* unused) {
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
-  pthread_t thread;
-  MUST(pthread_create(&thread, NULL, spin, NULL) == 0);
-  while (!started) sched_yield();
-  victim_ready();
-  stop = 1;
-  CHECK(pthread_join(thread, NULL) == 0);
+  spin_over_dump(spin);
   return victim_done();
 }

@@ -1,7 +1,7 @@
 // Pending signals of every origin that a siginfo can tell (si_code), each with all its fields; hundreds of real-time
 // ones in order, for the process and for a thread.
 // ignore: status SigPnd|status ShdPnd
-#include "victim.h"
+#include "signals.h"
 
 enum { RT = 35 };  // SIGRTMIN is no constant
 static const struct {
@@ -16,15 +16,6 @@ static const struct {
 enum { PLANS = sizeof plans / sizeof plans[0], MANY = 300 };
 static siginfo_t for_process[PLANS], for_thread[PLANS];
 static atomic_int started;
-
-static int take(int signal, siginfo_t* info) {
-  sigset_t set;
-  struct timespec none = {0, 0};
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  memset(info, 0, sizeof *info);
-  return (int)syscall(SYS_rt_sigtimedwait, &set, info, &none, 8);
-}
 
 static void queue(bool thread, int signo, siginfo_t* si) {
   if (thread)
@@ -43,7 +34,7 @@ static void fill(bool thread, siginfo_t* list) {
     made[i].si_errno = i;
     made[i].si_code = plans[i].code;
     queue(thread, plans[i].signo, &made[i]);
-    MUST(take(plans[i].signo, &list[i]) == plans[i].signo);
+    MUST(signal_take(plans[i].signo, &list[i]) == plans[i].signo);
   }
   for (int i = 0; i < PLANS; i++) queue(thread, plans[i].signo, &made[i]);
   for (int i = 0; i < MANY; i++) {
@@ -58,12 +49,12 @@ static void fill(bool thread, siginfo_t* list) {
 static void verify(bool thread, const siginfo_t* list) {
   siginfo_t info;
   for (int i = 0; i < PLANS; i++) {
-    CHECK_EQ(take(plans[i].signo, &info), plans[i].signo);
+    CHECK_EQ(signal_take(plans[i].signo, &info), plans[i].signo);
     CHECK(memcmp(&info, &list[i], sizeof info) == 0, "thread %d, %d: code %d errno %d", thread, i, info.si_code,
           info.si_errno);
   }
   for (int i = 0; i < MANY; i++) {
-    CHECK_EQ(take(RT + 3 + i % 3, &info), RT + 3 + i % 3);
+    CHECK_EQ(signal_take(RT + 3 + i % 3, &info), RT + 3 + i % 3);
     CHECK_EQ(info.si_value.sival_int, i);
     CHECK_EQ(info.si_pid, 100 + i);
     CHECK_EQ(info.si_uid, 200 + i);

@@ -1,5 +1,5 @@
 // Pending signals of the process and of single threads: who sent them and how, values, and the order of real-time ones.
-#include "victim.h"
+#include "signals.h"
 
 static atomic_int started;
 static pid_t child;
@@ -10,30 +10,21 @@ static void block(void) {
   pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
 
-static int take(int signal, siginfo_t* info) {
-  sigset_t set;
-  struct timespec none = {0, 0};
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  memset(info, 0, sizeof *info);
-  return (int)syscall(SYS_rt_sigtimedwait, &set, info, &none, 8);  // the C library turns SI_TKILL into SI_USER
-}
-
 static void* work(void* argument) {
   (void)argument;
   siginfo_t info;
   started = victim_tid();
   victim_wait();
-  CHECK_EQ(take(SIGUSR2, &info), SIGUSR2);
+  CHECK_EQ(signal_take(SIGUSR2, &info), SIGUSR2);
   CHECK_EQ(info.si_code, SI_TKILL);
   CHECK_EQ(info.si_pid, getpid());
   for (int i = 0; i < 3; i++) {
-    CHECK_EQ(take(SIGRTMIN + 2, &info), SIGRTMIN + 2);
+    CHECK_EQ(signal_take(SIGRTMIN + 2, &info), SIGRTMIN + 2);
     CHECK_EQ(info.si_code, -77 - i);
     CHECK_EQ(info.si_value.sival_int, 5000 + i);
   }
-  CHECK_EQ(take(SIGRTMIN + 2, &info), -1);
-  CHECK_EQ(take(SIGHUP, &info), SIGHUP);  // the process's
+  CHECK_EQ(signal_take(SIGRTMIN + 2, &info), -1);
+  CHECK_EQ(signal_take(SIGHUP, &info), SIGHUP);  // the process's
   CHECK_EQ(info.si_code, SI_USER);
   CHECK_EQ(info.si_pid, child);
   return NULL;
@@ -67,20 +58,20 @@ int main(int argc, char** argv) {
 
   for (int i = 0; i < 20; i++) {
     int wanted = SIGRTMIN + 1 + i % 2 * 5;
-    CHECK_EQ(take(wanted, &info), wanted);
+    CHECK_EQ(signal_take(wanted, &info), wanted);
     CHECK_EQ(info.si_code, SI_QUEUE);
     CHECK_EQ(info.si_value.sival_ptr, (void*)(0x100000000l + i));
     CHECK_EQ(info.si_pid, me);
     CHECK_EQ(info.si_uid, getuid());
   }
-  CHECK_EQ(take(SIGUSR1, &info), SIGUSR1);
+  CHECK_EQ(signal_take(SIGUSR1, &info), SIGUSR1);
   CHECK_EQ(info.si_value.sival_int, -3);
-  CHECK_EQ(take(SIGTERM, &info), SIGTERM);
+  CHECK_EQ(signal_take(SIGTERM, &info), SIGTERM);
   CHECK_EQ(info.si_code, SI_TKILL);
-  CHECK_EQ(take(SIGCHLD, &info), SIGCHLD);
+  CHECK_EQ(signal_take(SIGCHLD, &info), SIGCHLD);
   CHECK_EQ(info.si_pid, child);
   CHECK_EQ(info.si_code, CLD_EXITED);
-  CHECK_EQ(take(SIGUSR2, &info), -1);  // the thread's
+  CHECK_EQ(signal_take(SIGUSR2, &info), -1);  // the thread's
   pthread_kill(thread, VICTIM_GO);
   CHECK(pthread_join(thread, NULL) == 0);
   sigset_t left;

@@ -4,21 +4,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "victim.h"
+#include "signals.h"
 
 enum { POLL_SIG = 40, MQ_SIG, QUEUE_SIG, TKILL_SIG };
 static siginfo_t before[65];
 static int taken[] = {SIGUSR1, SIGCHLD, SIGPIPE,  SIGALRM, SIGVTALRM, SIGXFSZ,
                       SIGIO,   SIGURG,  POLL_SIG, MQ_SIG,  QUEUE_SIG, TKILL_SIG};
-
-static int take(int s, siginfo_t* i) {
-  struct timespec none = {0, 0};
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, s);
-  memset(i, 0, sizeof *i);
-  return (int)syscall(SYS_rt_sigtimedwait, &set, i, &none, 8);
-}
 
 int main(int argc, char** argv) {
   victim_init(argc, argv);
@@ -76,7 +67,7 @@ int main(int argc, char** argv) {
   kill(getpid(), SIGURG);
   // what they hold is known by taking them and queueing them again
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-    MUST(take(taken[i], &before[taken[i]]) == taken[i]);
+    MUST(signal_take(taken[i], &before[taken[i]]) == taken[i]);
     if (taken[i] == TKILL_SIG)
       MUST(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), taken[i], &before[taken[i]]) == 0);
     else
@@ -84,7 +75,7 @@ int main(int argc, char** argv) {
   }
   victim_ready();
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-    CHECK_EQ(take(taken[i], &info), taken[i]);
+    CHECK_EQ(signal_take(taken[i], &info), taken[i]);
     CHECK(memcmp(&info, &before[taken[i]], sizeof info) == 0, "signal %d code %d/%d", taken[i], info.si_code,
           before[taken[i]].si_code);
   }

@@ -23,8 +23,6 @@ static struct itimerspec get(int id) {
   return t;
 }
 
-static int take(int signo, siginfo_t* info) { return timer_take(signo, info, (struct timespec){2, 0}); }
-
 static void* work(void* argument) {
   siginfo_t info;
   // a CPU clock of this thread, told to this thread: made by a thread that is not the first
@@ -40,7 +38,7 @@ static void* work(void* argument) {
   CHECK(before.it_value.tv_nsec - after.it_value.tv_nsec >= 45000000, "the timer is on another thread's clock");
   set(own_timer, 0, 10000000, 0);
   timer_burn(0.03);
-  CHECK_EQ(take(SIGRTMIN + 3, &info), SIGRTMIN + 3);
+  CHECK_EQ(signal_await(SIGRTMIN + 3, &info, (struct timespec){2, 0}), SIGRTMIN + 3);
   CHECK_EQ(info.si_value.sival_int, 33);
   return argument;
 }
@@ -75,7 +73,7 @@ int main(int argc, char** argv) {
 
   victim_ready();
 
-  CHECK_EQ(take(SIGALRM, &info), SIGALRM);
+  CHECK_EQ(signal_await(SIGALRM, &info, (struct timespec){2, 0}), SIGALRM);
   if (wall >= 0) CHECK(get(wall).it_value.tv_sec >= 490 && get(wall).it_interval.tv_sec == 60);
   if (boot >= 0) CHECK(get(boot).it_value.tv_sec >= 590);
   CHECK(get(other_thread).it_value.tv_sec >= 690 && get(other_thread).it_interval.tv_sec == 7);
@@ -83,7 +81,7 @@ int main(int argc, char** argv) {
   CHECK(get(to_worker).it_value.tv_sec > 3900000000);
   CHECK(get(idle).it_value.tv_sec == 0 && get(idle).it_value.tv_nsec == 0);
   set(idle, 0, 1000000, 0);
-  CHECK_EQ(take(SIGUSR1, &info), SIGUSR1);
+  CHECK_EQ(signal_await(SIGUSR1, &info, (struct timespec){2, 0}), SIGUSR1);
   CHECK_EQ(info.si_timerid, idle);
   pthread_kill(thread, VICTIM_GO);
   CHECK(pthread_join(thread, NULL) == 0);

@@ -27,10 +27,10 @@ int main(int argc, char** argv) {
   victim_ready();
 
   siginfo_t info;
-  CHECK_EQ(timer_take(SIGRTMIN + 3, &info, (struct timespec){0, 0}), SIGRTMIN + 3);
+  CHECK_EQ(signal_take(SIGRTMIN + 3, &info), SIGRTMIN + 3);
   CHECK_EQ(info.si_timerid, timer);
   CHECK(info.si_overrun >= 18, "overrun %d", info.si_overrun);
-  for (int i = 0; i < 5; i++) CHECK_EQ(timer_take(SIGRTMIN + 3, &info, (struct timespec){10, 0}), SIGRTMIN + 3);
+  for (int i = 0; i < 5; i++) CHECK_EQ(signal_await(SIGRTMIN + 3, &info, (struct timespec){10, 0}), SIGRTMIN + 3);
   stop = 1;
   CHECK(pthread_join(thread, NULL) == 0);
   return victim_done();

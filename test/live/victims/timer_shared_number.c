@@ -22,7 +22,7 @@ static int expired(int signo, int value, long interval) {
 
 static void verify(int signo, int id, int value, long interval, bool counts) {
   siginfo_t info;
-  CHECK_EQ(timer_take(signo, &info, (struct timespec){0, 0}), signo);
+  CHECK_EQ(signal_take(signo, &info), signo);
   CHECK_EQ(info.si_code, SI_TIMER);
   CHECK_EQ(info.si_timerid, id);
   CHECK_EQ(info.si_value.sival_int, value);
@@ -47,10 +47,10 @@ int main(int argc, char** argv) {
   siginfo_t info;
   for (int i = 0; i < REAL_TIME; i++) verify(SIGRTMIN + 3, timer[i], 10 + i, intervals[i], true);
   for (int i = 0; i < ALARMS; i++) verify(SIGALRM, alarms[i], 20 + i, intervals[i], false);
-  CHECK_EQ(timer_take(SIGRTMIN + 3, &info, (struct timespec){0, 0}), -1);
-  CHECK_EQ(timer_take(SIGALRM, &info, (struct timespec){0, 0}), -1);
+  CHECK_EQ(signal_take(SIGRTMIN + 3, &info), -1);
+  CHECK_EQ(signal_take(SIGALRM, &info), -1);
   timer_set(timer[1], (struct timespec){0, 1}, (struct timespec){0, 0});
-  CHECK_EQ(timer_take(SIGRTMIN + 3, &info, (struct timespec){5, 0}), SIGRTMIN + 3);
+  CHECK_EQ(signal_await(SIGRTMIN + 3, &info, (struct timespec){5, 0}), SIGRTMIN + 3);
   CHECK_EQ(info.si_timerid, timer[1]);
   return victim_done();
 }

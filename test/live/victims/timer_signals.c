@@ -11,10 +11,6 @@ static int timer_of(clockid_t clock, int signo, int value, pid_t tid, long first
   return id;
 }
 
-static int take(int signo, siginfo_t* info, long wait_ns) {
-  return timer_take(signo, info, (struct timespec){0, wait_ns});
-}
-
 static atomic_int worker_tid, worker_ready;
 
 static void* work(void* argument) {
@@ -22,11 +18,11 @@ static void* work(void* argument) {
   worker_tid = victim_tid();
   while (!worker_ready) sched_yield();
   victim_wait();
-  CHECK_EQ(take(SIGRTMIN + 1, &info, 0), SIGRTMIN + 1);
+  CHECK_EQ(signal_take(SIGRTMIN + 1, &info), SIGRTMIN + 1);
   CHECK_EQ(info.si_code, SI_TIMER);
   CHECK_EQ(info.si_value.sival_int, 1);
   CHECK(info.si_overrun >= 15, "overrun %d", info.si_overrun);
-  CHECK_EQ(take(SIGRTMIN + 1, &info, 500000000), SIGRTMIN + 1);
+  CHECK_EQ(signal_await(SIGRTMIN + 1, &info, (struct timespec){5, 0}), SIGRTMIN + 1);
   return argument;
 }
 
@@ -53,29 +49,29 @@ int main(int argc, char** argv) {
   MUST(syscall(SYS_timer_settime, again, 0, &late, NULL) == 0);
   MUST(syscall(SYS_timer_settime, stopped, 0, &off, NULL) == 0);
   MUST(syscall(SYS_timer_delete, deleted) == 0);
-  MUST(take(SIGRTMIN + 7, &info, 0) == SIGRTMIN + 7);
+  MUST(signal_take(SIGRTMIN + 7, &info) == SIGRTMIN + 7);
   struct itimerspec rare = {{100, 0}, {0, 1}};
   MUST(syscall(SYS_timer_settime, taken, 0, &rare, NULL) == 0);
-  MUST(take(SIGRTMIN + 7, &info, 500000000) == SIGRTMIN + 7);
-  bool drops = take(SIGRTMIN + 4, &info, 0) < 0;  // Linux 6.13: signals of a timer that was set since are dropped
+  MUST(signal_await(SIGRTMIN + 7, &info, (struct timespec){5, 0}) == SIGRTMIN + 7);
+  bool drops = signal_take(SIGRTMIN + 4, &info) < 0;  // Linux 6.13: signals of a timer that was set since are dropped
   if (drops) syscall(SYS_timer_settime, again, 0, &late, NULL);
 
   victim_ready();
 
-  CHECK_EQ(take(SIGRTMIN + 2, &info, 0), SIGRTMIN + 2);
+  CHECK_EQ(signal_take(SIGRTMIN + 2, &info), SIGRTMIN + 2);
   CHECK_EQ(info.si_code, SI_TIMER);
   CHECK_EQ(info.si_timerid, shot);
   CHECK_EQ(info.si_value.sival_int, 2);
   CHECK_EQ(info.si_overrun, 0);
-  CHECK_EQ(take(SIGRTMIN + 2, &info, 0), -1);
-  CHECK_EQ(take(SIGRTMIN + 3, &info, 0), SIGRTMIN + 3);
+  CHECK_EQ(signal_take(SIGRTMIN + 2, &info), -1);
+  CHECK_EQ(signal_take(SIGRTMIN + 3, &info), SIGRTMIN + 3);
   CHECK_EQ(info.si_timerid, cpu);
   CHECK(info.si_overrun >= 15, "overrun %d of the CPU timer", info.si_overrun);
-  take(SIGRTMIN + 3, &info, 0);
+  signal_take(SIGRTMIN + 3, &info);
   timer_burn(0.03);
-  CHECK_EQ(take(SIGRTMIN + 3, &info, 0), SIGRTMIN + 3);
+  CHECK_EQ(signal_take(SIGRTMIN + 3, &info), SIGRTMIN + 3);
   if (drops) {
-    for (int s = 4; s <= 6; s++) CHECK_EQ(take(SIGRTMIN + s, &info, 0), -1);
+    for (int s = 4; s <= 6; s++) CHECK_EQ(signal_take(SIGRTMIN + s, &info), -1);
   }
   CHECK(syscall(SYS_timer_gettime, again, &now) == 0 && now.it_value.tv_sec >= 490);
   CHECK(syscall(SYS_timer_gettime, stopped, &now) == 0 && now.it_value.tv_sec == 0 && now.it_value.tv_nsec == 0);
