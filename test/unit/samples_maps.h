@@ -1,5 +1,5 @@
-// Texts of /proc/PID/maps and smaps as Linux 6.18 printed them for one program made to hold one of everything (shortened where it
-// repeats).
+// Texts of /proc/PID/maps and smaps as Linux 6.18 printed them for one program made to hold one of everything
+// (shortened where it repeats).
 #pragma once
 
 namespace samples {
