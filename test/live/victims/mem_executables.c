@@ -1,5 +1,5 @@
 // Programs whose file is not what it was: removed, replaced by another one, in /dev/shm, a memfd; each runs a copy of
-// this program, which knows its role from its arguments. A library of each was replaced by an update meanwhile.
+// this program, which knows its role from its arguments.
 // ignore: maps$
 // ignore: taskstate \d+ (map|exe)$
 // ignore: pid \d+ exe$
@@ -47,7 +47,10 @@ enum { KINDS = 5 };
 int main(int argc, char** argv) {
   victim_init(argc, argv);
   if (argc > 2) return role(argv);
-  static const char* name[KINDS] = {"removed", "replaced", "/dev/shm/nsr-exe", "/dev/shm/nsr-exe-removed", "memfd"};
+  char shm[64], shm_removed[64];
+  snprintf(shm, sizeof shm, "/dev/shm/nsr-exe-%d", (int)getpid());
+  snprintf(shm_removed, sizeof shm_removed, "/dev/shm/nsr-exe-%d-removed", (int)getpid());
+  const char* name[KINDS] = {"removed", "replaced", shm, shm_removed, "memfd"};
   static const char* what[KINDS] = {"removed", "replaced", "shm", "shmremoved", "memfd"};
   pid_t child[KINDS];
   for (int i = 0; i < KINDS; i++) {

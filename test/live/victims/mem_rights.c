@@ -31,7 +31,9 @@ static void check(char* at, int prot, int error, const char* what) {
 int main(int argc, char** argv) {
   victim_init(argc, argv);
   const int rw = PROT_READ | PROT_WRITE;
-  static const char* name[] = {"named", "/dev/shm/nsr-rights", "deleted"};
+  char in_memory[64];
+  snprintf(in_memory, sizeof in_memory, "/dev/shm/nsr-rights-%d", (int)getpid());
+  const char* name[] = {"named", in_memory, "deleted"};
   char *readable[3], *none[3], *only[3], *only_private[3];
   for (int i = 0; i < 3; i++) {
     unlink(name[i]);
