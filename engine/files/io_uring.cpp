@@ -96,6 +96,13 @@ void refuse_unseen(const OpenFile& file, int fd, const procfs::RingInfo& info) {
     refuse(file, format("group %u of buffers is provided to it, and nobody tells which these are", *group));
 }
 
+/// Dead, whether anybody has waited for it or not.
+bool is_gone(HostPid pid) {
+  std::string stat = read_file(format("/proc/%d/stat", pid.value).c_str()).value_or("");
+  size_t name_end = stat.rfind(") ");
+  return name_end == std::string::npos || stat[name_end + 2] == 'Z' || stat[name_end + 2] == 'X';
+}
+
 /// Flags that do not show in the layout, as far as they can be kept.
 uint32_t hidden_flags(const OpenFile& file, int fd) {
   if (is_disabled(fd)) return IORING_SETUP_R_DISABLED;
@@ -109,6 +116,13 @@ uint32_t hidden_flags(const OpenFile& file, int fd) {
 
 class IoUring final : public Kind {
  public:
+  /// When the tree is dead: the kernel takes rings down some time later, and until then a registered socket keeps its
+  /// port, which the restore needs.
+  ~IoUring() override {
+    for (const auto& [owner, ring] : with_files_)
+      if (doomed_ && is_gone(owner)) ::syscall(SYS_io_uring_register, ring.get(), IORING_UNREGISTER_FILES, nullptr, 0);
+  }
+
   const char* name() const override { return "io_uring"; }
   bool match(const OpenFile& file) const override { return is_anon_inode(file, kName); }
 
@@ -144,7 +158,9 @@ class IoUring final : public Kind {
     describe_buffers(info, e);
     describe_eventfd(file, fd.get(), e, ctx);
     ctx.images().append(Img::file_ext).write(ext);
+    if (e.files_size()) with_files_.emplace_back(file.pid, std::move(fd));
   }
+  void before_kill(DumpContext&) override { doomed_ = true; }
 
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::EXT && entry.has_ext(); }
   std::string describe(const pb::file_entry& entry) const override {
@@ -185,21 +201,37 @@ class IoUring final : public Kind {
     return link == name || (!name.empty() && (link.ends_with("/" + name) || link == "anon_inode:" + name));
   }
 
+  using FilesByLink = std::multimap<std::string_view, const OpenFile*>;
+
+  /// What a registered file may be. Only older kernels, whose names are not whole, need the look at each one.
+  static std::vector<const OpenFile*> candidates(const FilesByLink& files, const std::string& name) {
+    std::vector<const OpenFile*> out;
+    auto [first, last] = files.equal_range(name);
+    for (auto at = first; at != last; ++at) out.push_back(at->second);
+    if (out.empty())
+      for (const auto& [link, f] : files)
+        if (is_called(f->link, name)) out.push_back(f);
+    return out;
+  }
+
   /// Registered files are known by their names; one of the task's descriptors must be the same.
   static void describe_files(const OpenFile& file, const procfs::RingInfo& info, pb::nsr_uring_entry& e,
                              DumpContext& ctx) {
     e.set_file_slots(static_cast<uint32_t>(info.files.size()));
+    if (info.files.empty()) return;
+    FilesByLink files;
+    for (const OpenFile& f : ctx.all_open_files())
+      if (f.pid == file.pid) files.emplace(f.link, &f);
     for (size_t slot = 0; slot < info.files.size(); slot++) {
       if (!info.files[slot]) continue;
       int found = -1;
       uint32_t id = 0;
-      for (const OpenFile& f : ctx.all_open_files()) {
-        if (f.pid != file.pid || !is_called(f.link, procfs::unescape_octal(*info.files[slot]))) continue;
-        uint32_t this_id = ctx.file_id_of(f);
+      for (const OpenFile* f : candidates(files, procfs::unescape_octal(*info.files[slot]))) {
+        uint32_t this_id = ctx.file_id_of(*f);
         if (found >= 0 && this_id != id)
           refuse(file, format("which of several open files \"%s\" its registered file %zu is cannot be told",
                               info.files[slot]->c_str(), slot));
-        found = f.fd;
+        found = f->fd;
         id = this_id;
       }
       if (found < 0)
@@ -274,6 +306,8 @@ class IoUring final : public Kind {
 
   static void emit_table(uint32_t opcode, RemoteAddr table, uint32_t slots, TaskStage& stage);
 
+  std::vector<std::pair<HostPid, UniqueFd>> with_files_;  ///< dumped rings, of a task that has them open
+  bool doomed_ = false;
   bool read_ = false;
   std::map<uint32_t, pb::nsr_uring_entry> rings_;
 };
