@@ -27,6 +27,7 @@
 #include "engine/dump/task_memory.h"
 #include "engine/dump/tree_images.h"
 #include "engine/images/stats_text.h"
+#include "engine/memory/own_pages.h"
 #include "engine/memory/page_buffer.h"
 #include "engine/memory/page_store.h"
 #include "engine/memory/pagemap_links.h"
@@ -238,29 +239,41 @@ class Dump {
   void read_memory() {
     PhaseTimer timer(log, "memory");
     auto begin = Clock::now();
-    std::map<uint32_t, const LiveTask*> owners;
-    for (LiveTask& t : live_) {
-      auto [owner, first] = owners.emplace(t.entry->ids.vm_id(), &t);
-      if (first) {
-        read_address_space(t);
-        pages_.counts().scanned += find_pages(t.handle(), t.mm, t.mm_ext, t.pages);
-      } else {
-        t.mm = owner->second->mm;
-        t.mm_ext = owner->second->mm_ext;
-      }
-    }
+    for (LiveTask& t : live_)
+      if (t.entry->first_of_vm) pages_.counts().scanned += find_own_pages(t.handle(), areas_of(t), t.mm_ext, t.pages);
     SharedPages shared(live_);
+    auto scanned = Clock::now();
+    // what the kernel takes long to tell of mappings is awaited last
+    pages_.do_meanwhile([this] { read_address_spaces(false); });
+    shared.write(images_, pages_);
+    pages_.do_meanwhile([] {});
+    read_address_spaces(true);
+    log.info("memory: waited %lld us for smaps", static_cast<long long>(smaps_.waited().count()));
     segments_.write(images_, pages_, live_.front().entry->ids.ipc_ns_id(), own_namespace(CLONE_NEWIPC),
                     namespaces_.users());
-    auto scanned = Clock::now();
-    shared.write(images_, pages_);
     stats_.mutable_dump()->set_memdump_time(micros(begin, scanned));
     stats_.mutable_dump()->set_memwrite_time(micros(scanned, Clock::now()));
   }
 
-  void read_address_space(LiveTask& t) {
-    collect_task_memory(t, borrowed_areas_[t.entry->ids.vm_id()], smaps_, *files_, segments_);
+  /// Those whose smaps has been read, or all.
+  void read_address_spaces(bool wait) {
+    std::map<uint32_t, const LiveTask*> owners;
+    for (LiveTask& t : live_) {
+      auto [owner, first] = owners.emplace(t.entry->ids.vm_id(), &t);
+      if (t.mappings_read || (!wait && !(first && smaps_.is_ready(t.handle())))) continue;
+      if (first) {
+        read_address_space(t);
+      } else {
+        t.mm = owner->second->mm;
+        t.mm_ext = owner->second->mm_ext;
+      }
+      t.mappings_read = true;
+    }
   }
+
+  const PageRanges& areas_of(const LiveTask& t) const { return borrowed_areas_.at(t.entry->ids.vm_id()); }
+
+  void read_address_space(LiveTask& t) { collect_task_memory(t, areas_of(t), smaps_, *files_, segments_); }
 
   /// The namespace of this type that the tree lives in, when it is not the engine's; else empty.
   UniqueFd own_namespace(uint32_t clone_flag) const {

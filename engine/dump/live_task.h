@@ -24,6 +24,7 @@ struct LiveTask {
   std::optional<pb::core_entry> leader_core;  ///< of a leader that has exited
   pb::nsr_task_entry ext;
   MemoryFacts memory;
+  bool mappings_read = false;  ///< mm is complete
   pb::mm_entry mm;
   pb::nsr_mm_entry mm_ext;
   std::vector<PageStore::TaskRange> pages;

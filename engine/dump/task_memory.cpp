@@ -48,7 +48,7 @@ void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps
   VmaList list = collect_vmas(pid, t.frozen->ns_pid, smaps.take(pid), areas, files);
   for (auto& v : list.entries) t.mm.add_vmas()->Swap(&v);
   for (auto& a : list.aios) t.mm.add_aios()->Swap(&a);
-  t.mm_ext.Swap(&list.ext);
+  t.mm_ext.MergeFrom(list.ext);
   if (t.memory.protection_keys) t.mm_ext.set_protection_keys(t.memory.protection_keys);
   for (const auto& v : t.mm.vmas())
     if (v.status() & kVmaSysvIpc)

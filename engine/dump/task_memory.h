@@ -8,7 +8,7 @@
 
 namespace nsr {
 
-/// Fills t.mm and t.mm_ext; mapped files get their ids, attached SysV segments are noted.
+/// Fills t.mm and adds to t.mm_ext; mapped files get their ids, attached SysV segments are noted.
 /// areas: what the engine has mapped there for all tasks of this address space. Throws Error(unsupported) naming the
 /// mapping that cannot be kept.
 void collect_task_memory(LiveTask& t, const PageRanges& areas, SmapsAhead& smaps, DumpFiles& files,

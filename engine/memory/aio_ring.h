@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "engine/base/ids.h"
+#include "engine/procfs/maps.h"
 #include "engine/trace/task_program.h"
 #include "mm.pb.h"
 #include "nsr-mm.pb.h"
@@ -14,6 +15,8 @@ struct AioRing {
   pb::aio_ring_entry entry;
   pb::nsr_aio_ring content;
 };
+
+inline bool is_aio_ring(const procfs::MapsEntry& mapping) { return mapping.name.starts_with("/[aio]"); }
 
 /// Reads a ring of a frozen task. Nothing when it does not look like one.
 std::optional<AioRing> read_aio_ring(HostPid pid, uint64_t start, uint64_t length);

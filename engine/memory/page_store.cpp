@@ -18,7 +18,6 @@
 #include "engine/base/log.h"
 #include "engine/base/memory_object.h"
 #include "engine/memory/page_buffer.h"
-#include "engine/memory/page_scan.h"
 #include "engine/memory/pagemap_links.h"
 #include "engine/trace/tracee.h"
 #include "pagemap.pb.h"
@@ -69,17 +68,18 @@ class PagesFile {
       : writer_(images.create(Img::pages, id)), fd_(writer_.fd()), name_(image_name(Img::pages, id)), held_(held) {}
 
   /// cow: the pages have more users than one.
-  void write_pages(const std::vector<PageStore::CommonRange>& ranges, bool cow) {
+  void write_pages(const std::vector<PageStore::CommonRange>& ranges, bool cow,
+                   const std::function<void()>& meanwhile) {
     cow_ = cow;
     cut(ranges);
     std::vector<Chunk>& chunks = chunks_;
     std::atomic<size_t> next{0};
     std::exception_ptr failure;
     std::mutex mutex;
-    auto work = [&] {
+    auto work = [&](auto between) {
       try {
         std::unique_ptr<std::byte[]> buffer;
-        for (size_t i; (i = next.fetch_add(1)) < chunks.size();) move(chunks[i], buffer);
+        for (size_t i; (i = next.fetch_add(1)) < chunks.size(); between()) move(chunks[i], buffer);
       } catch (...) {
         std::lock_guard lock(mutex);
         failure = std::current_exception();
@@ -88,8 +88,8 @@ class PagesFile {
     };
     std::vector<std::thread> helpers;
     size_t threads = std::min<size_t>({chunks.size() / 4, std::thread::hardware_concurrency(), kThreads});
-    for (size_t i = 1; i < threads; i++) helpers.emplace_back(work);
-    work();
+    for (size_t i = 1; i < threads; i++) helpers.emplace_back(work, [] {});
+    work(meanwhile);
     for (auto& t : helpers) t.join();
     if (failure) std::rethrow_exception(failure);
   }
@@ -237,47 +237,12 @@ uint32_t PageStore::write_common(size_t index, const std::vector<CommonRange>& r
 
 uint64_t PageStore::write_pages(uint32_t id, const std::vector<CommonRange>& ranges, bool cow) {
   auto pages = std::make_unique<PagesFile>(images_, id, buffer_.get());
-  pages->write_pages(ranges, cow);
+  pages->write_pages(ranges, cow, meanwhile_);
   if (pages->holds_pages()) held_.push_back(std::move(pages));
   uint64_t total = 0;
   for (const CommonRange& r : ranges) total += (r.range.end - r.range.start) / kPage;
   counts_.written += total;
   return total;
-}
-
-uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext,
-                    std::vector<PageStore::TaskRange>& out) {
-  std::vector<PageRange> within, all;  // guards may also be in mappings of files (6.15)
-  uint64_t first = 0, last = 0, mapped = 0;
-  for (const pb::vma_entry& v : mm.vmas()) {
-    if (v.status() & kVmaVsyscall) continue;
-    if (!last) first = v.start();
-    last = v.end();
-    all.push_back(range_of(v));
-    if (!has_own_pages(v)) continue;
-    within.push_back({v.start(), v.end()});
-    mapped += (v.end() - v.start()) / kPage;
-  }
-  ScannedPages scanned = PageScanner(pid).scan(first, last);
-  size_t k = 0;
-  for (const pb::vma_entry& v : mm.vmas()) {
-    if (!has_own_pages(v)) continue;
-    if (v.status() & kVmaVdso) {  // whole: the restore compares it with the running kernel's
-      out.push_back({{v.start(), v.end()}, false, false});
-      continue;
-    }
-    bool lazy = v.status() & kVmaAnonPrivate;
-    while (k < scanned.own.size() && scanned.own[k].end <= v.start()) k++;
-    for (size_t i = k; i < scanned.own.size() && scanned.own[i].start < v.end(); i++)
-      out.push_back({{std::max(v.start(), scanned.own[i].start), std::min(v.end(), scanned.own[i].end)}, lazy});
-  }
-  auto put = [](const PageRange& r, pb::nsr_range& e) {
-    e.set_start(r.start);
-    e.set_end(r.end);
-  };
-  for (const PageRange& r : intersect(scanned.huge, within)) put(r, *ext.add_huge());
-  for (const PageRange& r : intersect(scanned.guards, all)) put(r, *ext.add_guards());
-  return mapped;
 }
 
 void PageStore::write_shared(uint64_t shmid, int fd, uint64_t length) {

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "engine/base/ids.h"
 #include "engine/images/image_dir.h"
-#include "engine/memory/vma.h"
+#include "engine/memory/page_range.h"
 
 namespace nsr {
 
@@ -26,6 +27,8 @@ class PageStore {
   ~PageStore();
   /// From here on pages of tasks go into memory, about this much, until write_held().
   void hold(uint64_t bytes);
+  /// What the thread that writes does again and again while it writes pages of tasks; an error there ends the writing.
+  void do_meanwhile(std::function<void()> work) { meanwhile_ = std::move(work); }
   /// Brings what is held into its files. To be called before the images are complete.
   void write_held();
   /// Pages of a task: ranges ascending; lazy marks what a lazy restore may leave out at first (private anonymous).
@@ -56,12 +59,9 @@ class PageStore {
   ImageDir& images_;
   std::unique_ptr<PageBuffer> buffer_;
   std::vector<std::unique_ptr<PagesFile>> held_;  ///< files with pages in buffer_
+  std::function<void()> meanwhile_ = [] {};
   uint32_t next_pages_id_ = 1;
   PageCounts counts_;
 };
-
-/// Scans a frozen task: which pages of its mappings go to the store; huge ranges and guard regions go to ext.
-/// Returns how many pages the scan covered.
-uint64_t find_pages(HostPid pid, const pb::mm_entry& mm, pb::nsr_mm_entry& ext, std::vector<PageStore::TaskRange>& out);
 
 }  // namespace nsr

@@ -12,7 +12,6 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
-#include "engine/memory/aio_drain.h"
 #include "engine/memory/aio_ring.h"
 #include "engine/procfs/reader.h"
 #include "pidns/in_namespace.h"
@@ -35,7 +34,7 @@ constexpr std::pair<VmFlag, int> kAdvice[] = {
     {VmFlag::nh, MADV_NOHUGEPAGE}, {VmFlag::wf, MADV_WIPEONFORK},
 };
 
-constexpr std::string_view kIoUring = "anon_inode:[io_uring]", kSocket = "socket:[", kAioRing = "/[aio]",
+constexpr std::string_view kIoUring = "anon_inode:[io_uring]", kSocket = "socket:[",
                            kPerfEvent = "anon_inode:[perf_event]";
 
 class Collector {
@@ -124,7 +123,7 @@ class Collector {
       e.set_fdflags(static_cast<uint32_t>(s.has(VmFlag::mw) ? O_RDWR : O_RDONLY));
       return kVmaRegular | kVmaSysvIpc;
     }
-    if (s.vma.name.starts_with(kAioRing)) {
+    if (is_aio_ring(s.vma)) {
       flags |= MAP_ANONYMOUS;
       add_aio_ring(s, list);
       return kVmaRegular | kVmaAioRing;
@@ -213,10 +212,6 @@ bool has_own_pages(const pb::vma_entry& v) {
 
 VmaList collect_vmas(HostPid pid, NsPid nspid, const std::vector<SmapsEntry>& smaps, const PageRanges& skip,
                      DumpContext& ctx) {
-  std::vector<uint64_t> rings;
-  for (const SmapsEntry& s : smaps)
-    if (s.vma.name.starts_with(kAioRing)) rings.push_back(s.vma.start);
-  if (!rings.empty()) wait_for_aio(pid, rings);
   VmaList list;
   Collector collector(pid, nspid, ctx);
   for (const SmapsEntry& s : smaps) {

@@ -22,8 +22,9 @@ struct VmaList {
 /// Whether the task's own pages of this mapping go to the page store (private memory but the kernel's own pages).
 bool has_own_pages(const pb::vma_entry& vma);
 
-/// Makes the entries from smaps of a frozen task; files get their ids through ctx. skip: the engine's own areas in
-/// the task, left out. Throws Error(unsupported) naming pid, address range and what it is when a VMA cannot be kept.
+/// Makes the entries from smaps of a frozen task, whose asynchronous I/O has ended; files get their ids through ctx.
+/// skip: the engine's own areas in the task, left out. Throws Error(unsupported) naming pid, address range and what it
+/// is when a VMA cannot be kept.
 VmaList collect_vmas(HostPid pid, NsPid nspid, const std::vector<procfs::SmapsEntry>& smaps, const PageRanges& skip,
                      DumpContext& ctx);
 

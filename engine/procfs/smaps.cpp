@@ -66,6 +66,10 @@ bool starts_entry(std::string_view line) {
   return !line.empty() && ((line[0] >= '0' && line[0] <= '9') || (line[0] >= 'a' && line[0] <= 'f'));
 }
 
+bool is_of_mapping(std::string_view line) {
+  return line.starts_with("VmFlags:") || line.starts_with("KernelPageSize:") || line.starts_with("ProtectionKey:");
+}
+
 /// Takes one "Key: value" line; true when it was VmFlags, the last of an entry.
 bool parse_detail(std::string_view line, SmapsEntry& entry) {
   size_t colon = line.find(':');
@@ -106,7 +110,7 @@ std::string vm_flags_text(uint64_t flags) {
   return out;
 }
 
-std::vector<SmapsEntry> parse_smaps(std::string_view text) {
+std::vector<SmapsEntry> parse_smaps(std::string_view text, SmapsFields fields) {
   std::vector<SmapsEntry> entries;
   bool complete = true;
   Lines lines(kKind, text);
@@ -120,6 +124,7 @@ std::vector<SmapsEntry> parse_smaps(std::string_view text) {
       continue;
     }
     if (entries.empty()) bad_line(kKind, *line, "no range before this field");
+    if (fields == SmapsFields::mapping && !is_of_mapping(*line)) continue;
     if (parse_detail(*line, entries.back())) complete = true;
   }
   if (!complete) missing(kKind, "VmFlags");

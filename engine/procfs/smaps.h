@@ -76,7 +76,12 @@ std::optional<VmFlag> vm_flag(std::string_view code);
 /// "rd wr mr mw me ac", in the order above.
 std::string vm_flags_text(uint64_t flags);
 
+enum class SmapsFields {
+  all,
+  mapping,  ///< without the sizes but kernel_page_size: a third of the time
+};
+
 /// Throws Error(environment) for a text that is not smaps.
-std::vector<SmapsEntry> parse_smaps(std::string_view text);
+std::vector<SmapsEntry> parse_smaps(std::string_view text, SmapsFields fields = SmapsFields::all);
 
 }  // namespace nsr::procfs

@@ -2,7 +2,8 @@
 """Dump and restore of much memory against memcpy and write() of the same bytes, all in one run:  memory_bench.py BUILD [MIB] [ROUNDS]
 
 Prints per victim the best of ROUNDS (others on the host only add to it): the engine's own times of the memory phases, out of its log, and the
-ratios to memcpy (restore) and to write() of a hot buffer into a new file (dump). fork has MIB/4 shared by 64 children.
+ratios to memcpy (restore) and to write() of a hot buffer into a new file (dump) of the bytes that it has. fork has MIB/4 shared by
+64 children: with it stands what those forks alone take. reserve has 16 pages in 1 TiB that is only reserved.
 """
 import ctypes
 import os
@@ -25,7 +26,7 @@ def baseline(victim, mode, mib, path="-"):
 
 
 def phase(log, name):
-    m = re.search(rf"{name} took (\d+) us", open(log).read())
+    m = re.search(rf"{name} (?:took )?(\d+) us", open(log).read())
     return int(m[1]) / 1000 if m else 0.0
 
 
@@ -59,7 +60,7 @@ def one(engine, victim, mode, mib, directory):
     child = subprocess.Popen([victim, mode, str(mib)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True)
     child.stdout.read()  # ends when the victim has let go of it
     subprocess.check_call([engine, "dump", "-t", str(child.pid), "-D", images, "-v4", "-o", "dump.log", "--leave-running"], cwd=directory)
-    dump = phase(images + "/dump.log", "memory")
+    dump, waited = phase(images + "/dump.log", "memory"), phase(images + "/dump.log", "memory: waited")
     end(child.pid)
     pidfile = os.path.join(directory, "pid")
     subprocess.check_call([engine, "restore", "-D", images, "-v4", "-o", "restore.log", "-d", "--pidfile", pidfile], cwd=directory)
@@ -67,7 +68,7 @@ def one(engine, victim, mode, mib, directory):
     end(int(open(pidfile).read()))
     os.unlink(pidfile)
     shutil.rmtree(images)
-    return dump, restore
+    return dump, restore, waited
 
 
 def main():
@@ -79,15 +80,19 @@ def main():
     victim = os.path.join(directory, "victim")
     subprocess.check_call(["cc", "-O2", "-o", victim, os.path.join(HERE, "memory_victim.c")])
     engine = os.path.join(build, "bin", "ns-engine")
+    sizes = {"small": mib, "thp": mib, "holes": mib // 2, "vmas": 20, "fork": mib // 4, "reserve": 0}
     try:
-        copy = min(baseline(victim, "memcpy", mib) for _ in range(rounds))
-        write = min(baseline(victim, "write", mib, directory + "/w") for _ in range(rounds))
-        print(f"{mib} MiB: memcpy {copy:.0f} ms, write {write:.0f} ms")
-        for mode in ("small", "thp", "holes", "vmas", "fork"):
-            size = mib // 4 if mode == "fork" else mib
-            times = [one(engine, victim, mode, size, directory) for _ in range(rounds)]
-            dump, restore = (min(t[i] for t in times) for i in (0, 1))
-            print(f"{mode:6} dump {dump:7.1f} ms ({dump / write:.2f} write)  restore {restore:7.1f} ms ({restore / copy:.2f} memcpy)", flush=True)
+        copy, write = {}, {}
+        for size in sorted(set(sizes.values()) - {0}):
+            copy[size] = min(baseline(victim, "memcpy", size) for _ in range(rounds))
+            write[size] = min(baseline(victim, "write", size, directory + "/w") for _ in range(rounds))
+            print(f"{size} MiB: memcpy {copy[size]:.1f} ms, write {write[size]:.1f} ms")
+        print(f"64 forks with {mib // 4} MiB: {min(baseline(victim, 'forks', mib // 4) for _ in range(rounds)):.1f} ms")
+        for mode, size in sizes.items():
+            times = [one(engine, victim, mode, mib // 4 if mode == "fork" else mib, directory) for _ in range(rounds)]
+            dump, restore, waited = (min(t[i] for t in times) for i in range(3))
+            ratios = (f" ({dump / write[size]:.2f} write)", f" ({restore / copy[size]:.2f} memcpy)") if size else ("", "")
+            print(f"{mode:7} dump {dump:7.1f} ms{ratios[0]}, of it waiting for smaps {waited:.1f} ms  restore {restore:7.1f} ms{ratios[1]}", flush=True)
     finally:
         shutil.rmtree(directory)
 

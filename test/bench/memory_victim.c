@@ -1,9 +1,10 @@
 // Victims and baselines of memory_bench.py:  memory_victim MODE MIB [FILE]
-// small, thp, holes, vmas, fork: make that memory, print the pid's line "ready", sleep for ever.
+// small, thp, holes, vmas, fork, reserve: make that memory, print the pid's line "ready", sleep for ever.
 // memcpy: prints the milliseconds of a memcpy of MIB between touched buffers. write: those of writing a hot buffer of
-// MIB to FILE.
+// MIB to FILE. forks: those of 64 forks of a process with MIB of small pages.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,24 @@ int main(int argc, char** argv) {
     printf("%.1f\n", now() - begin);
     return 0;
   }
-  if (!strcmp(mode, "vmas")) {
+  if (!strcmp(mode, "forks")) {
+    char* at = map(n);
+    madvise(at, n, MADV_NOHUGEPAGE);
+    fill(at, n);
+    double begin = now();
+    pid_t child[64];
+    for (int i = 0; i < 64; i++)
+      if ((child[i] = fork()) == 0) pause();
+    printf("%.1f\n", now() - begin);
+    for (int i = 0; i < 64; i++) kill(child[i], SIGKILL);
+    return 0;
+  }
+  if (!strcmp(mode, "reserve")) {
+    const size_t all = 1ul << 40;
+    char* at = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED || madvise(at, all, MADV_NOHUGEPAGE)) return 1;
+    for (size_t i = 0; i < 16; i++) at[all / 16 * i] = 1;
+  } else if (!strcmp(mode, "vmas")) {
     for (int i = 0; i < 10000; i++) {
       char* at = mmap(NULL, 8192, i & 1 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (!(i & 1)) at[0] = 1;

@@ -189,12 +189,12 @@ class Runner:
     def snapshot(self):
         begin = time.monotonic()
         state = snapshot.snapshot(self.root)
-        viewer = os.path.join(self.bin, "taskstate")
-        if os.path.exists(viewer):  # VMA flags, sharing of open files by kcmp, and more
-            seen = subprocess.run([viewer, str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=self.directives.timeout)
-            if seen.returncode != 0:
-                raise Failed(f"taskstate: {seen.stdout.decode(errors='replace')[-500:]}")
-            state.update(snapshot.from_taskstate(seen.stdout.decode("latin-1")))
+        # VMA flags, sharing of open files by kcmp, and more
+        seen = subprocess.run([os.path.join(self.bin, "taskstate"), str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=self.directives.timeout)
+        if seen.returncode != 0:
+            raise Failed(f"taskstate: {seen.stdout.decode(errors='replace')[-500:]}")
+        state.update(snapshot.from_taskstate(seen.stdout.decode("latin-1")))
         self.log.step("snapshot", time.monotonic() - begin)
         return state
 

@@ -93,6 +93,17 @@ TEST_CASE("procfs smaps: a captured file") {
   }
 }
 
+TEST_CASE("procfs smaps: without sizes") {
+  std::vector<SmapsEntry> all = parse_smaps(samples::smaps), some = parse_smaps(samples::smaps, SmapsFields::mapping);
+  REQUIRE(some.size() == all.size());
+  for (size_t i = 0; i < all.size(); i++) {
+    CHECK(some[i].vma == all[i].vma);
+    CHECK(some[i].flags == all[i].flags);
+    CHECK(some[i].kernel_page_size == all[i].kernel_page_size);
+    CHECK(some[i].rss == 0);
+  }
+}
+
 TEST_CASE("procfs smaps: protection key, codes of other kernels, damage") {
   const std::string head = "1000-2000 rw-p 00000000 00:00 0 \nSize: 4 kB\n";
   std::vector<SmapsEntry> entries =
