@@ -153,9 +153,10 @@ void check_rlimits(const pb::core_entry& core, const std::string& object) {
   }
 }
 
-void emit_rlimits(const pb::core_entry& core, Program& p, Arena& arena) {
+void emit_rlimits(const pb::core_entry& core, bool queues_late, Program& p, Arena& arena) {
   const auto& limits = core.tc().rlimits();
   for (int r = 0; r < limits.rlimits_size(); r++) {
+    if (queues_late && r == RLIMIT_SIGPENDING) continue;
     uint64_t pair[2] = {limits.rlimits(r).cur(), limits.rlimits(r).max()};
     p.call(SYS_prlimit64, 0, r, arena.put(pair), 0);
     p.note("resource limit " + limit_name(r));

@@ -27,8 +27,8 @@ void emit_flush(int signal, Program& program, Arena& arena);
 void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsPid pid, Program& program, Arena& arena);
 /// Throws Error(environment) naming the first limit that would have to be raised without CAP_SYS_RESOURCE.
 void check_rlimits(const pb::core_entry& core, const std::string& object);
-/// Resource limits; after all descriptors and mappings are in place.
-void emit_rlimits(const pb::core_entry& core, Program& program, Arena& arena);
+/// Resource limits; after all descriptors and mappings are in place. queues_late: without that of queued signals.
+void emit_rlimits(const pb::core_entry& core, bool queues_late, Program& program, Arena& arena);
 size_t thread_arena_size(const pb::core_entry& core);
 size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& ext);
 

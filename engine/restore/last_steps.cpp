@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -138,6 +139,27 @@ void LastSteps::queue(size_t n, HostPid sender, NsPid to, const std::string& inf
   tracee.to_event_stop();
 }
 
+bool LastSteps::queues_late(const ImageTask& t) {
+  bool late = !t.signalled_timers.empty() || !faults(t.tc().signals_s()).empty();
+  for (size_t i = 0; i < t.threads.size() && !late; i++) {
+    const auto& own = t.threads[i].core.thread_core().signals_p();
+    late = i == 0 ? !faults(own).empty() : own.signals_size() > 0;
+  }
+  return late;
+}
+
+void LastSteps::limit_signals(size_t n) {
+  const ImageTask& t = task_of(n);
+  if (!queues_late(t) || t.tc().rlimits().rlimits_size() <= RLIMIT_SIGPENDING) return;
+  const auto& limit = t.tc().rlimits().rlimits(RLIMIT_SIGPENDING);
+  const uint64_t pair[2] = {limit.cur(), limit.max()};
+  Tracee tracee(worker(t, nodes_[n]).tid);
+  long r = tracee.run_syscall(tracee.registers(), nodes_[n].insn, SYS_prlimit64,
+                              {0, RLIMIT_SIGPENDING, area_.arena().put(pair).value, 0});
+  if (r)
+    throw_errno(Failure::environment, t.object(), "setting its limit of queued signals failed", static_cast<int>(-r));
+}
+
 void LastSteps::remove_area(size_t n) {
   const ImageTask& t = task_of(n);
   Tracee tracee(worker(task_of(n), nodes_[n]).tid);
@@ -172,6 +194,7 @@ void LastSteps::run() {
   // processes may share memory and signal actions: all have ended their programs when the first one changes these
   for (size_t n : tasks) prepare_sigtrap(n);
   for (size_t n : tasks) queue_faults(n);
+  for (size_t n : tasks) limit_signals(n);
   for (size_t n : tasks) remove_area(n);
   for (size_t n : tasks) set_last_registers(n);
 }

@@ -19,6 +19,9 @@ class LastSteps {
       : set_(set), plan_(plan), area_(area), nodes_(nodes) {}
   /// Throws Error; then the tree must be killed.
   void run();
+  /// Whether signals are queued for the process after its own program has ended, so that its limit of queued signals
+  /// (RLIMIT_SIGPENDING) is set here and not there.
+  static bool queues_late(const ImageTask& task);
 
  private:
   const ImageTask& task_of(size_t node) const { return set_.tasks[static_cast<size_t>(plan_.nodes[node].task)]; }
@@ -27,6 +30,7 @@ class LastSteps {
   void set_late(size_t node);
   void prepare_sigtrap(size_t node);
   void queue_faults(size_t node);
+  void limit_signals(size_t node);
   void queue(size_t node, HostPid sender, NsPid to, const std::string& info);
   void remove_area(size_t node);
   void set_last_registers(size_t node);

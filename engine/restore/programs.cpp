@@ -29,6 +29,7 @@
 #include "engine/process/security_label.h"
 #include "engine/restore/birth_pages.h"
 #include "engine/restore/core_room.h"
+#include "engine/restore/last_steps.h"
 #include "engine/restore/table_program.h"
 
 namespace nsr {
@@ -339,7 +340,7 @@ class Builder {
     for (size_t c : node.made())
       if (int signal = plan_.nodes[c].exit_signal; signal != SIGCHLD) emit_flush(signal, p.calls, arena_);
     emit_process(t.threads[0].core, t.ext, t.pid, p.calls, arena_);
-    emit_rlimits(t.threads[0].core, p.calls, arena_);
+    emit_rlimits(t.threads[0].core, LastSteps::queues_late(t), p.calls, arena_);
     if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
     seccomp_.emit(filters[0], common, filters[0].size(), p.calls, arena_);
     emit_thread_last(t.threads[0].core, t.mm, true, self_.users.groups_fixed, p.calls, arena_);
