@@ -1,7 +1,7 @@
 // A huge page of 1 GiB, private anonymous.
-// timeout: 60
+// timeout: 90
 // lock: hugepages
-// flavours: host
+// flavours: host ns
 #include <linux/mman.h>
 
 #include "huge_pool.h"
