@@ -10,8 +10,9 @@
 #include "engine/images/image_dir.h"
 #include "engine/sockets/inet_entry.h"
 #include "engine/sockets/inet_socket.h"
+#include "engine/sockets/raw_peer.h"
 #include "engine/sockets/sock_diag.h"
-#include "engine/sockets/tcp_checks.h"
+#include "engine/sockets/tcp_signatures.h"
 
 namespace nsr {
 namespace {
@@ -44,21 +45,21 @@ TcpStream read_image(const pb::inet_sk_entry& sk, ImageDir& images) {
 struct Together {
   std::vector<Connection> connections;
   std::vector<int> sockets;
-  std::vector<std::string> objects;
+  std::vector<pb::nsr_sk_entry*> extras;
 
-  void add(const Connection& connection, const OpenFile& file, int fd) {
+  void add(const Connection& connection, int fd, pb::nsr_sk_entry& extra) {
     connections.push_back(connection);
     sockets.push_back(fd);
-    objects.push_back(file.describe());
+    extras.push_back(&extra);
   }
 };
 
-void refuse_signed(const Together& all) {
+void collect_keys(const Together& all) {
   const TcpDiag diag(all.sockets[0]);
   for (size_t i = 0; i < all.sockets.size(); i++) {
     const auto ifindex = static_cast<unsigned>(int_option(all.sockets[i], SOL_SOCKET, SO_BINDTOIFINDEX).value_or(0));
     const auto record = diag.connection(all.connections[i].local, all.connections[i].peer, ifindex);
-    if (record) refuse_signatures(*record, all.objects[i]);
+    if (record) collect_md5_keys(*record, *all.extras[i]);
   }
 }
 
@@ -78,9 +79,14 @@ SocketAddress InetKind::find_peer(int fd, uint32_t ino) {
   SocketAddress peer = peer_address(fd);
   tcp_info info{};
   socklen_t length = sizeof info;
-  if (peer.length != 0 || int_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM) return peer;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state != kTcpSynSent) return peer;
+  if (peer.length != 0) return peer;
+  const int type = int_option(fd, SOL_SOCKET, SO_TYPE).value_or(0);
+  const int protocol = int_option(fd, SOL_SOCKET, SO_PROTOCOL).value_or(0);
   const int family = int_option(fd, SOL_SOCKET, SO_DOMAIN).value_or(0);
+  if (type == SOCK_RAW || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+    return raw_peer(fd, family, type, ino).value_or(peer);
+  if (type != SOCK_STREAM) return peer;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || info.tcpi_state != kTcpSynSent) return peer;
   const auto connecting = connecting_peers(fd, family);
   const auto it = connecting.find(ino);
   if (it == connecting.end()) return peer;
@@ -99,10 +105,10 @@ void InetKind::hold_connections(DumpContext& ctx) {
     Draft& d = ahead_.emplace(file.st.st_ino, draft(file, ctx)).first->second;
     const SocketAddress local = local_address(d.fd.get()), peer = find_peer(d.fd.get(), d.sk.ino());
     if (peer.length == 0) continue;
-    by_namespace[network_namespace_of(d.fd.get())].add({local.storage, peer.storage}, file, d.fd.get());
+    by_namespace[network_namespace_of(d.fd.get())].add({local.storage, peer.storage}, d.fd.get(), d.extra);
   }
   if (by_namespace.empty()) return;
-  for (const auto& [net, held] : by_namespace) refuse_signed(held);
+  for (const auto& [net, held] : by_namespace) collect_keys(held);
   check_groups();
   // First the guard, which must not have a copy of what the lock lives by.
   guard_ = std::make_unique<TcpGuard>(ctx.parking());
@@ -111,11 +117,10 @@ void InetKind::hold_connections(DumpContext& ctx) {
   for (const auto& [net, held] : by_namespace) ctx.connection_lock()->hold(held.connections, held.sockets[0]);
 }
 
-void InetKind::hold_late(const Draft& d, const SocketAddress& local, const SocketAddress& peer, const OpenFile& file,
-                         DumpContext& ctx) {
+void InetKind::hold_late(Draft& d, const SocketAddress& local, const SocketAddress& peer, DumpContext& ctx) {
   Together one;
-  one.add({local.storage, peer.storage}, file, d.fd.get());
-  refuse_signed(one);
+  one.add({local.storage, peer.storage}, d.fd.get(), d.extra);
+  collect_keys(one);
   if (!guard_) guard_ = std::make_unique<TcpGuard>(ctx.parking());
   if (ctx.connection_lock() != nullptr) ctx.connection_lock()->hold(one.connections, d.fd.get());
 }

@@ -19,6 +19,7 @@
 #include "engine/sockets/socket_options.h"
 #include "engine/sockets/tcp_checks.h"
 #include "engine/sockets/tcp_ended.h"
+#include "engine/sockets/tcp_signatures.h"
 #include "engine/sockets/udp_queue.h"
 
 namespace nsr {
@@ -51,8 +52,8 @@ void drop_option(pb::nsr_sk_entry& extra, uint32_t level, uint32_t name) {
 }  // namespace
 
 bool InetKind::match(const OpenFile& file) const {
-  static constexpr const char* kProtocols[] = {"TCP",       "TCPv6", "UDP",   "UDPv6", "UDP-Lite",
-                                               "UDPLITEv6", "RAW",   "RAWv6", "PING",  "PINGv6"};
+  static constexpr const char* kProtocols[] = {"TCP",       "TCPv6", "UDP",   "UDPv6", "UDP-Lite", "MPTCP",
+                                               "UDPLITEv6", "RAW",   "RAWv6", "PING",  "PINGv6",   "MPTCPv6"};
   const std::string protocol = socket_protocol(file);
   for (const char* p : kProtocols)
     if (protocol == p) return true;
@@ -115,10 +116,8 @@ InetKind::Draft InetKind::draft(const OpenFile& file, DumpContext& ctx) {
   // What a listener accepts is no member of its group, but has the option.
   if (d.sk.opts().so_reuseport() && peer_address(fd).length == 0)
     groups_.push_back({UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), object});
-  if (is_tcp(d.sk))
-    refuse_upper_layers(fd, object);
-  else
-    collect_memberships(fd, static_cast<int>(d.sk.family()), d.extra);
+  if (is_tcp(d.sk) && !is_multipath(d.sk)) refuse_upper_layers(upper_layers(fd), object);
+  if (!is_tcp(d.sk)) collect_memberships(fd, static_cast<int>(d.sk.family()), d.extra);
   return d;
 }
 
@@ -130,23 +129,27 @@ void InetKind::collect_tcp_state(Draft& d, const SocketAddress& local, const Soc
   if (info.tcpi_state == kTcpListen) {
     check_backlog(info, object, options);
     d.sk.set_backlog(info.tcpi_sacked);  // for a listener this is the limit of its backlog
-    refuse_signatures(listener(fd, d.sk), object);
+    collect_md5_keys(listener(fd, d.sk), d.extra);
   } else if (info.tcpi_state == kTcpSynSent && options.skip_in_flight) {
     d.sk.set_state(kTcpClose);
   }
+  if (is_live(d.sk) && is_multipath(d.sk))
+    throw Error(Failure::unsupported, object,
+                "it is a connection of multipath TCP, whose subflows the kernel does not let be rebuilt");
   if (is_live(d.sk) && !options.tcp_close && !options.tcp_established)
     refuse_connection(fd, local, peer, d.sk.state(), object);
+  if (!options.tcp_close) refuse_signed_end(d.extra, d.sk.state(), object);
 }
 
 void InetKind::collect_queue(Draft& d, const SocketAddress& local, const std::string& object) {
   const int fd = d.fd.get();
   if (is_udp(d.sk)) {
     refuse_corked_data(fd, local, object);
-    collect_datagrams(fd, d.extra, object);
+    collect_datagrams(fd, d.extra, *peeks_, object);
   } else if (!is_tcp(d.sk)) {
     if (has_unread(fd)) log.warn("%s: packets not yet read are lost, as a network may lose them", object.c_str());
   } else if (has_ended(d.sk)) {
-    collect_ended(fd, d.extra, object);
+    collect_ended(fd, d.extra, *peeks_, object);
   }
   // Of a connection it is what was agreed on, not what was asked for.
   if (is_live(d.sk) || has_ended(d.sk)) drop_option(d.extra, IPPROTO_TCP, TCP_MAXSEG);
@@ -155,6 +158,7 @@ void InetKind::collect_queue(Draft& d, const SocketAddress& local, const std::st
 void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   const std::string object = file.describe();
   hold_connections(ctx);
+  if (!peeks_) peeks_.emplace(ctx.parking());
   const auto ahead = ahead_.find(file.st.st_ino);
   const bool known = ahead != ahead_.end();
   Draft d = known ? std::move(ahead->second) : draft(file, ctx);
@@ -163,7 +167,7 @@ void InetKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
   sk.set_id(entry.id());
   d.extra.set_id(entry.id());
   const SocketAddress local = local_address(d.fd.get()), peer = find_peer(d.fd.get(), sk.ino());
-  if (is_tcp(sk) && peer.length && locked_ && !known) hold_late(d, local, peer, file, ctx);
+  if (is_tcp(sk) && peer.length && locked_ && !known) hold_late(d, local, peer, ctx);
   sk.set_state(peer.length ? kTcpEstablished : kTcpClose);
   sk.set_backlog(0);
   if (is_tcp(sk)) collect_tcp_state(d, local, peer, object, ctx.options());
@@ -189,6 +193,7 @@ void InetKind::check_groups() {
 }
 
 void InetKind::finish_dump(DumpContext& ctx) {
+  peeks_.reset();
   check_groups();
   read_streams(ctx);
 }

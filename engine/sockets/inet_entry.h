@@ -13,7 +13,10 @@ namespace nsr {
 
 inline std::string object_of(const pb::inet_sk_entry& sk) { return format("socket:[%u]", sk.ino()); }
 
+/// Also over several paths.
 inline bool is_tcp(const pb::inet_sk_entry& sk) { return sk.type() == SOCK_STREAM; }
+
+inline bool is_multipath(const pb::inet_sk_entry& sk) { return sk.proto() == 262; }  // IPPROTO_MPTCP, Linux 5.6
 
 /// UDP or UDP-Lite.
 inline bool is_udp(const pb::inet_sk_entry& sk) {

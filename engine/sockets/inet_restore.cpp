@@ -16,6 +16,7 @@
 #include "engine/sockets/multicast.h"
 #include "engine/sockets/socket_options.h"
 #include "engine/sockets/tcp_ended.h"
+#include "engine/sockets/tcp_signatures.h"
 #include "engine/sockets/udp_queue.h"
 
 namespace nsr {
@@ -45,7 +46,8 @@ void shut_down(int fd, pb::sk_shutdown halves, const std::string& object) {
 
 std::string InetKind::describe(const pb::file_entry& entry) const {
   const auto& sk = entry.isk();
-  const char* protocol = is_tcp(sk)                      ? "TCP"
+  const char* protocol = is_multipath(sk)                ? "multipath TCP"
+                         : is_tcp(sk)                    ? "TCP"
                          : sk.type() == SOCK_RAW         ? "raw IP"
                          : sk.proto() == IPPROTO_UDPLITE ? "UDP-Lite"
                          : sk.proto() == IPPROTO_UDP     ? "UDP"
@@ -75,6 +77,7 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
   apply_options(fd.get(), sk.opts(), object);
   apply_ip_options(fd.get(), sk, object);
   apply_extra_options(fd.get(), extra, OptionTime::early, object);
+  apply_md5_keys(fd.get(), sk.family(), extra, object);
   // Connections that the dumped tree left in TIME_WAIT must not stand in the way of its port.
   if (is_tcp(sk) || sk.opts().reuseaddr())
     set_int_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", object);
@@ -125,8 +128,8 @@ void InetKind::finish_restore(RestoreContext& ctx) {
 
 void InetKind::complete(int fd, const pb::inet_sk_entry& sk, const pb::nsr_sk_entry& extra, const std::string& object) {
   if (is_tcp(sk)) apply_tcp_options(fd, sk, object);
-  // Forced on for bind(2), taken away with repair mode.
-  if (is_tcp(sk)) set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
+  // Forced on for bind(2), taken away with repair mode; raw sockets have it from the start.
+  set_int_option(fd, SOL_SOCKET, SO_REUSEADDR, sk.opts().reuseaddr(), "SO_REUSEADDR", object);
   shut_down(fd, sk.shutdown(), object);
   apply_filter(fd, sk.opts(), object);
   apply_extra_options(fd, extra, OptionTime::late, object);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/sockets/peek_offset.h"
 #include "engine/sockets/reuseport_program.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
@@ -58,13 +60,12 @@ class InetKind : public Kind {
   std::unordered_map<ino_t, Draft> ahead_;  ///< by inode, until their turn
   std::map<std::pair<uint64_t, uint32_t>, std::unordered_map<uint32_t, TcpRecord>> listeners_;
   std::map<std::tuple<uint64_t, uint32_t, uint32_t>, std::unordered_map<uint32_t, uint8_t>> udp_shutdowns_;
-  /// Also of a socket that is still connecting.
+  /// Also of a socket that is still connecting, and of those without ports.
   SocketAddress find_peer(int fd, uint32_t ino);
   void start_listening(RestoreContext& ctx);
   void hold_connections(DumpContext& ctx);
   /// One that no task has open: it waits in a queue of a UNIX socket.
-  void hold_late(const Draft& d, const SocketAddress& local, const SocketAddress& peer, const OpenFile& file,
-                 DumpContext& ctx);
+  void hold_late(Draft& d, const SocketAddress& local, const SocketAddress& peer, DumpContext& ctx);
   void hold_connections(RestoreContext& ctx);
   void open_connection(int fd, const pb::inet_sk_entry& sk, RestoreContext& ctx, const std::string& object);
   /// What a socket gets when it listens or is connected.
@@ -81,7 +82,8 @@ class InetKind : public Kind {
   };
   std::vector<TcpGuard::Job> jobs() const;
   std::unique_ptr<TcpGuard> guard_;
-  std::vector<Held> held_;  ///< dump: the connections that are kept
+  std::optional<PeekGuard> peeks_;  ///< dump
+  std::vector<Held> held_;          ///< dump: the connections that are kept
   struct Restored {
     UniqueFd fd;  ///< a duplicate
     pb::inet_sk_entry sk;

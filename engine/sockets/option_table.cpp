@@ -20,6 +20,8 @@ constexpr int kUdp = 17, kTcp = 6, kRaw = 255, kNetlink = 270, kPacket = 263, kI
 // Newer than Debian 12's headers.
 constexpr int kSoPasspidfd = 76, kSoRcvpriority = 82, kSoPassrights = 83, kIpLocalPortRange = 51;
 constexpr int kIpv6HeaderIncluded = 36;
+constexpr int kPacketVnetHdrSize = 24;
+constexpr int kTcpRtoMaxMs = 44, kTcpRtoMinUs = 45, kTcpDelackMaxUs = 46;  // Linux 6.15
 
 using enum OptionUse;
 
@@ -109,6 +111,7 @@ constexpr ExtraOption kTable[] = {
     NSR_OPTION(kTcp, TCP_SYNCNT, 4, early),
     NSR_OPTION(kTcp, TCP_LINGER2, 4, early),
     NSR_OPTION(kTcp, TCP_DEFER_ACCEPT, 4, early),
+    NSR_OPTION(kTcp, TCP_QUICKACK, 4, late),      // what goes to and fro changes it, too
     NSR_OPTION(kTcp, TCP_WINDOW_CLAMP, 4, late),  // a connect(2) chooses its own
     NSR_OPTION(kTcp, TCP_MAXSEG, 4, early),
     NSR_OPTION(kTcp, TCP_FASTOPEN, 4, early),
@@ -121,6 +124,9 @@ constexpr ExtraOption kTable[] = {
     NSR_OPTION(kTcp, TCP_SAVE_SYN, 4, early),
     NSR_OPTION(kTcp, TCP_INQ, 4, early),
     NSR_OPTION(kTcp, TCP_TX_DELAY, 4, early),
+    {kTcp, kTcpRtoMaxMs, 4, early, "TCP_RTO_MAX_MS"},
+    {kTcp, kTcpRtoMinUs, 4, early, "TCP_RTO_MIN_US"},
+    {kTcp, kTcpDelackMaxUs, 4, early, "TCP_DELACK_MAX_US"},
     // raw(7), icmp(7)
     {kRaw, IPV6_CHECKSUM, 4, early, "IPV6_CHECKSUM"},
     // udp(7), udplite(7)
@@ -145,6 +151,7 @@ constexpr ExtraOption kTable[] = {
     NSR_OPTION(kPacket, PACKET_TX_HAS_OFF, 4, early),
     NSR_OPTION(kPacket, PACKET_QDISC_BYPASS, 4, early),
     NSR_OPTION(kPacket, PACKET_IGNORE_OUTGOING, 4, early),
+    {kPacket, kPacketVnetHdrSize, 4, early, "PACKET_VNET_HDR_SZ"},
     // After everything else: peeking starts from here, and no filter may change any more.
     NSR_OPTION(SOL_SOCKET, SO_PEEK_OFF, 4, late),
     NSR_OPTION(SOL_SOCKET, SO_LOCK_FILTER, 4, late),

@@ -13,7 +13,6 @@ struct Reason {
 
 constexpr Reason kReasons[] = {
     {"AF_VSOCK", "a vsock leads to another machine or the hypervisor, which cannot be frozen with it"},
-    {"MPTCP", "the kernel does not let the subflows of multipath TCP be rebuilt"},
     {"SMC", "its memory is shared with a network card"},
     {"ALG", "the kernel does not give back the keys of a crypto socket"},
     {"XDP", "its rings are shared with a network driver"},

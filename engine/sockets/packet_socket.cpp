@@ -93,7 +93,10 @@ void PacketKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& 
     to.set_type(m.type);
     to.set_addr(m.address);
   }
-  if (r.fanout) sk.set_fanout(*r.fanout);
+  // With its flags, which sock_diag does not tell.
+  if (r.fanout)
+    sk.set_fanout(
+        static_cast<uint32_t>(int_option(fd.get(), kSolPacket, PACKET_FANOUT).value_or(static_cast<int>(*r.fanout))));
   if (r.fanout && ((*r.fanout >> 16 & 0xff) == PACKET_FANOUT_CBPF || (*r.fanout >> 16 & 0xff) == PACKET_FANOUT_EBPF))
     throw Error(Failure::unsupported, object,
                 "its fanout group is steered by a BPF program, which the kernel does not give back");

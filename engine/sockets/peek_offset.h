@@ -2,31 +2,43 @@
 // socket.
 #pragma once
 
-#include <sys/socket.h>
+#include <memory>
+#include <vector>
 
-#include "engine/sockets/socket_base.h"
+#include "engine/sockets/guard_process.h"
 
 namespace nsr {
+
+/// Puts an offset right when the engine dies while it peeks, before a task of the tree runs.
+class PeekGuard {
+ public:
+  /// parking: DumpContext's. Its process is made when it is first needed.
+  explicit PeekGuard(std::vector<int> parking) : parking_(std::move(parking)) {}
+  /// This is what the socket gets then, instead of what was said before. Throws Error(environment).
+  void remember(int fd, int offset);
+
+ private:
+  std::vector<int> parking_;
+  std::unique_ptr<GuardProcess> process_;
+};
 
 /// Peeks start at the front of the queue and go on from there for as long as it lives; afterwards the offset is what it
 /// was. Without effect on sockets that do not know the option.
 class PeekOffset {
  public:
-  explicit PeekOffset(int fd) : fd_(fd), before_(int_option(fd, SOL_SOCKET, SO_PEEK_OFF).value_or(kNone)) {
-    works_ = set(0);
-  }
+  /// guard: nullptr when the engine's death is not ours.
+  PeekOffset(int fd, PeekGuard* guard);
   PeekOffset(const PeekOffset&) = delete;
   PeekOffset& operator=(const PeekOffset&) = delete;
-  ~PeekOffset() { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &before_, sizeof before_); }
-  int get() const { return int_option(fd_, SOL_SOCKET, SO_PEEK_OFF).value_or(0); }
-  bool set(int at) const { return setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at) == 0; }
+  ~PeekOffset() { set(before_); }
+  int get() const;
+  bool set(int at) const;
   /// Whether peeks go on where the last one ended.
   bool works() const { return works_; }
 
  private:
-  static constexpr int kNone = -1;
   int fd_, before_;
-  bool works_ = false;
+  bool works_;
 };
 
 }  // namespace nsr

@@ -154,8 +154,8 @@ TcpRecord parse_tcp(nlmsghdr* header) {
   const auto* m = static_cast<const inet_diag_msg*>(nlmsg_data(header));
   TcpRecord r;
   r.ino = m->idiag_inode;
-  each_attribute(header, sizeof *m, [&](int type, const void*, size_t n) {
-    if (type == INET_DIAG_MD5SIG && n > 0) r.md5 = true;
+  each_attribute(header, sizeof *m, [&](int type, const void* data, size_t n) {
+    if (type == INET_DIAG_MD5SIG) r.md5_keys.assign(static_cast<const char*>(data), n);
   });
   return r;
 }

@@ -51,8 +51,8 @@ struct PacketRecord {
 };
 
 struct TcpRecord {
-  uint32_t ino = 0;  ///< 0: nobody has it open any more
-  bool md5 = false;  ///< has keys of MD5 signatures (RFC 2385)
+  uint32_t ino = 0;      ///< 0: nobody has it open any more
+  std::string md5_keys;  ///< of signatures (RFC 2385): an array of struct tcp_diag_md5sig
 };
 
 /// Asks for single TCP sockets; on a host with many a list of all takes long.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "engine/base/error.h"
@@ -41,22 +42,29 @@ std::string holder_of(uint32_t ino) {
 
 }  // namespace
 
-void refuse_upper_layers(int fd, const std::string& object) {
-  char name[16] = {};
+UpperLayers upper_layers(int fd) {
+  UpperLayers layers;
+  char name[16] = {}, info[64] = {};
   socklen_t length = sizeof name;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length) == 0 && length > 0 && name[0] != '\0')
-    throw Error(Failure::unsupported, object,
-                format("the kernel speaks %.*s on it, whose state in mid-stream it does not give back",
-                       static_cast<int>(sizeof name), name));
-  char info[64] = {};
+  if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length) == 0) layers.protocol.assign(name, strnlen(name, length));
   length = sizeof info;
-  if (getsockopt(fd, IPPROTO_TCP, kTcpAoInfo, info, &length) == 0)
+  layers.signs = getsockopt(fd, IPPROTO_TCP, kTcpAoInfo, info, &length) == 0;
+  return layers;
+}
+
+void refuse_upper_layers(const UpperLayers& layers, const std::string& object) {
+  if (!layers.protocol.empty())
+    throw Error(Failure::unsupported, object,
+                "the kernel speaks " + layers.protocol + " on it, whose state in mid-stream it does not give back");
+  if (layers.signs)
     throw Error(Failure::unsupported, object, "it has keys of TCP-AO, which the kernel does not give back");
 }
 
-void refuse_signatures(const TcpRecord& record, const std::string& object) {
-  if (record.md5)
-    throw Error(Failure::unsupported, object, "it has keys of TCP MD5 signatures, which the kernel does not give back");
+void refuse_signed_end(const pb::nsr_sk_entry& extra, uint32_t state, const std::string& object) {
+  if (extra.md5_key_size() == 0 || !(got_fin(state) || state == kTcpFinWait2)) return;
+  throw Error(Failure::unsupported, object,
+              format("it has TCP MD5 signatures and is in the state %s, which cannot be made again with them",
+                     tcp_state_name(state)));
 }
 
 void refuse_connection(int fd, const SocketAddress& local, const SocketAddress& peer, uint32_t state,

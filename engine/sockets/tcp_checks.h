@@ -5,14 +5,21 @@
 
 #include "engine/sockets/inet_address.h"
 #include "engine/sockets/sock_diag.h"
+#include "nsr-sk.pb.h"
 
 namespace nsr {
 
-/// Throws Error(unsupported) for a socket whose protocol the kernel changes on the way: an upper layer (TCP_ULP: kTLS
-/// and the like) or authentication by TCP-AO (RFC 5925), whose keys and counters cannot be read back.
-void refuse_upper_layers(int fd, const std::string& object);
-/// The same for MD5 signatures (RFC 2385), which only sock_diag tells of.
-void refuse_signatures(const TcpRecord& record, const std::string& object);
+/// What the kernel changes of the protocol on the way.
+struct UpperLayers {
+  std::string protocol;  ///< TCP_ULP: kTLS and the like; empty: none
+  bool signs = false;    ///< by TCP-AO (RFC 5925)
+};
+UpperLayers upper_layers(int fd);
+/// Throws Error(unsupported) when there is any: keys and counters cannot be read back.
+void refuse_upper_layers(const UpperLayers& layers, const std::string& object);
+/// The same for a connection with MD5 signatures one half of which the peer has closed: a restore tells the socket of
+/// that by a segment in the peer's name, which it does not sign.
+void refuse_signed_end(const pb::nsr_sk_entry& extra, uint32_t state, const std::string& object);
 
 /// Throws the Error(unsupported) of a connection for which no option was given. Names both addresses, its state, the
 /// process that has the other end when it is one of this network namespace, and the options.

@@ -82,10 +82,10 @@ void end_connection(int fd, const SocketAddress& local, const pb::nsr_sk_entry& 
 
 }  // namespace
 
-void collect_ended(int fd, pb::nsr_sk_entry& extra, const std::string& object) {
+void collect_ended(int fd, pb::nsr_sk_entry& extra, PeekGuard& guard, const std::string& object) {
   int length = 0;
   if (ioctl(fd, SIOCINQ, &length) == 0 && length > 0) {
-    const PeekOffset offset(fd);
+    const PeekOffset offset(fd, &guard);
     std::string unread(static_cast<size_t>(length), '\0');
     const ssize_t n = recv(fd, unread.data(), unread.size(), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) throw_errno(Failure::unsupported, object, "reading its receive queue", errno);

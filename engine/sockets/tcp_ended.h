@@ -7,9 +7,11 @@
 
 namespace nsr {
 
+class PeekGuard;
+
 /// Reads both without taking them. The kernel tells that an error waits, not which; a connection was reset, an attempt
 /// refused.
-void collect_ended(int fd, pb::nsr_sk_entry& extra, const std::string& object);
+void collect_ended(int fd, pb::nsr_sk_entry& extra, PeekGuard& guard, const std::string& object);
 
 /// Gives them to a fresh socket, by a connection from `local` to nobody that ends at once. Never fails: what cannot be
 /// given back is told in the log.

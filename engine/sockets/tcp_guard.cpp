@@ -1,17 +1,10 @@
 #include "engine/sockets/tcp_guard.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <linux/sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
@@ -104,23 +97,6 @@ void send_answer(int channel, int32_t failure, const std::string& a, const std::
   }
 }
 
-/// Everything of the engine's goes, above all its end of the channel, whose death must read as the end. The numbers
-/// stay taken: no socket of the tree may come to stand where the log thinks its file is.
-void forget_descriptors(int channel, const std::vector<int>& parking) {
-  const auto keep = [&](int fd) {
-    return fd == channel || std::find(parking.begin(), parking.end(), fd) != parking.end();
-  };
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  std::vector<int> numbers;
-  DIR* dir = opendir("/proc/self/fd");
-  if (null < 0 || dir == nullptr) _exit(1);
-  while (const dirent* entry = readdir(dir))
-    if (entry->d_name[0] != '.') numbers.push_back(atoi(entry->d_name));
-  for (const int fd : numbers)
-    if (!keep(fd) && fd != null && fd != dirfd(dir)) dup3(null, fd, O_CLOEXEC);
-  closedir(dir);
-}
-
 void serve(int channel) {
   std::vector<Muted> muted;
   Request request;
@@ -187,36 +163,14 @@ void run_jobs(int channel, Order order, const std::vector<TcpGuard::Job>& jobs, 
 
 }  // namespace
 
-TcpGuard::TcpGuard(const std::vector<int>& parking) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    throw_errno(Failure::environment, kGuard, "socketpair", errno);
-  channel_ = UniqueFd(ends[0]);
-  UniqueFd far(ends[1]);
-  clone_args args{};  // no exit signal: whoever waits for tracees does not see this child
-  const long child = syscall(SYS_clone3, &args, sizeof args);
-  if (child < 0) throw_errno(Failure::environment, kGuard, "making the process", errno);
-  if (child == 0) {
-    setsid();  // whoever kills the engine's process group does not mean this one
-    forget_descriptors(far.get(), parking);
-    serve(far.get());
-    _exit(0);
-  }
-  pid_ = static_cast<int>(child);
-}
-
-TcpGuard::~TcpGuard() {
-  channel_.reset();
-  while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
-  }
-}
+TcpGuard::TcpGuard(const std::vector<int>& parking) : process_(kGuard, parking, serve) {}
 
 void TcpGuard::read(const std::vector<Job>& jobs, const std::function<void(size_t, TcpStream)>& take) {
-  run_jobs(channel_.get(), Order::read, jobs, take);
+  run_jobs(process_.channel(), Order::read, jobs, take);
 }
 
 void TcpGuard::mute(const std::vector<Job>& jobs) {
-  run_jobs(channel_.get(), Order::mute, jobs, [](size_t, const TcpStream&) {});
+  run_jobs(process_.channel(), Order::mute, jobs, [](size_t, const TcpStream&) {});
 }
 
 }  // namespace nsr

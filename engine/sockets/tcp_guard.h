@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/base/ids.h"
-#include "engine/base/unique_fd.h"
+#include "engine/sockets/guard_process.h"
 #include "engine/sockets/tcp_stream.h"
 
 namespace nsr {
@@ -16,11 +16,8 @@ class TcpGuard {
  public:
   /// Makes the process. It keeps copies of `parking` (DumpContext) until it ends: a task that ran while its connection
   /// is in repair mode would see EPERM. Throws Error(environment).
+  /// At its end muted connections whose holders live get their voice back.
   explicit TcpGuard(const std::vector<int>& parking);
-  /// Muted connections whose holders live get their voice back; waits for the process.
-  ~TcpGuard();
-  TcpGuard(const TcpGuard&) = delete;
-  TcpGuard& operator=(const TcpGuard&) = delete;
 
   struct Job {
     int fd;
@@ -35,8 +32,7 @@ class TcpGuard {
   void mute(const std::vector<Job>& jobs);
 
  private:
-  UniqueFd channel_;
-  int pid_ = 0;
+  GuardProcess process_;
 };
 
 }  // namespace nsr

@@ -110,7 +110,7 @@ std::string peek_send_queue(int fd, uint32_t length, const std::string& object) 
 /// read is kept, as plain data.
 std::string peek_receive_queue(int fd, uint32_t length, const std::string& object) {
   if (length == 0) return {};
-  const PeekOffset offset(fd);
+  const PeekOffset offset(fd, nullptr);  // in the guard of the connections
   std::string data;
   int pieces = 0;
   for (uint32_t room = length + 1;; room = 1 << 16) {

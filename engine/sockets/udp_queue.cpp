@@ -241,7 +241,7 @@ void refuse_corked_data(int fd, const SocketAddress& local, const std::string& o
               "try again when the program has finished the datagram");
 }
 
-void collect_datagrams(int fd, pb::nsr_sk_entry& extra, const std::string& object) {
+void collect_datagrams(int fd, pb::nsr_sk_entry& extra, PeekGuard& guard, const std::string& object) {
   pollfd p{fd, POLLIN, 0};
   if (poll(&p, 1, 0) != 1) return;
   if (p.revents & POLLERR) {
@@ -249,7 +249,7 @@ void collect_datagrams(int fd, pb::nsr_sk_entry& extra, const std::string& objec
     log.warn("%s: an error that waits to be told is lost, and datagrams not yet read", object.c_str());
     return;
   }
-  const PeekOffset offset(fd);
+  const PeekOffset offset(fd, &guard);
   if (!offset.works()) {
     log.warn("%s: datagrams not yet read are lost, the kernel does not let them be looked at", object.c_str());
     return;

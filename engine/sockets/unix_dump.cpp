@@ -149,8 +149,9 @@ void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_ent
                              DumpContext& ctx, const std::string& object) {
   if (sk.type() != SOCK_DGRAM && sk.state() != kUnixEstablished) return;
   if (const int error = waiting_error(fd, static_cast<int>(sk.type()))) extra.set_error(static_cast<uint32_t>(error));
+  if (!peeks_) peeks_.emplace(ctx.parking());
   bool told = false;
-  for (UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), object)) {
+  for (UnixPacket& packet : peek_queue(fd, static_cast<int>(sk.type()), *peeks_, object)) {
     pb::sk_packet_entry record;
     record.set_id_for(sk.id());
     record.set_length(static_cast<uint32_t>(packet.data.size()));
@@ -175,6 +176,7 @@ void UnixKind::collect_queue(int fd, const pb::unix_sk_entry& sk, pb::nsr_sk_ent
 }
 
 void UnixKind::finish_dump(DumpContext& ctx) {
+  peeks_.reset();
   for (const Peer& end : peers_)
     if (!dumped_.count(end.peer)) dump_external(end, ctx);
   for (const auto& [client, object] : pending_)

@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "engine/sockets/peek_offset.h"
+#include "engine/sockets/socket_base.h"
 
 namespace nsr {
 namespace {
@@ -151,10 +152,11 @@ int waiting_error(int fd, int type) {
   return hides_data ? int_option(fd, SOL_SOCKET, SO_ERROR).value_or(0) : ECONNRESET;
 }
 
-std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object) {
-  pollfd p{fd, 0, 0};
-  if (poll(&p, 1, 0) == 1 && p.revents & POLLERR && type != SOCK_STREAM) return {};
-  const PeekOffset offset(fd);
+std::vector<UnixPacket> peek_queue(int fd, int type, PeekGuard& guard, const std::string& object) {
+  pollfd p{fd, POLLIN, 0};
+  if (poll(&p, 1, 0) != 1 || !(p.revents & POLLIN)) return {};
+  if (p.revents & POLLERR && type != SOCK_STREAM) return {};
+  const PeekOffset offset(fd, &guard);
   return type == SOCK_STREAM ? peek_stream(fd, offset, object) : peek_messages(fd, offset, type, object);
 }
 

@@ -11,6 +11,8 @@
 
 namespace nsr {
 
+class PeekGuard;
+
 struct UnixPacket {
   std::string data;
   std::vector<UniqueFd> rights;      ///< SCM_RIGHTS, our own duplicates
@@ -20,7 +22,7 @@ struct UnixPacket {
 
 /// All messages of the queue in order; for SOCK_STREAM pieces that are split where descriptors lie. The queue and the
 /// socket's SO_PEEK_OFF are afterwards as before. After waiting_error(). Throws Error(unsupported) naming the object.
-std::vector<UnixPacket> peek_queue(int fd, int type, const std::string& object);
+std::vector<UnixPacket> peek_queue(int fd, int type, PeekGuard& guard, const std::string& object);
 
 /// The error that the socket's next call gets (ECONNRESET: the other end closed with data unread), or 0. It stays
 /// there, but for other types than streams with data behind it: the kernel shows that only when it has been taken.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "engine/descriptors/kind.h"
+#include "engine/sockets/peek_offset.h"
 #include "engine/sockets/sock_diag.h"
 #include "engine/sockets/socket_base.h"
 #include "engine/sockets/socket_options.h"
@@ -63,6 +65,7 @@ class UnixKind : public Kind {
   std::map<uint64_t, Table> tables_;
   std::unordered_set<uint32_t> dumped_, external_;
   std::vector<Peer> peers_;
+  std::optional<PeekGuard> peeks_;   ///< dump
   std::vector<UniqueFd> in_flight_;  ///< ours of what waits in queues: files are told apart by them until the end
   std::vector<std::pair<uint32_t, std::string>> pending_;  ///< clients in backlogs, with their listener
   std::map<int, FreshSocket> fresh_;

@@ -99,12 +99,16 @@ VICTIM_UNUSED static int options_stir(int fd) {
         option_listed(options_not_stirred, sizeof options_not_stirred / sizeof *options_not_stirred, v->level, v->name))
       continue;
     memcpy(&before, v->value, sizeof before);
-    const int wanted = before == 0 ? 1 : v->level == 1 && (v->name == 7 || v->name == 8) ? 30000 : before + 1;
-    if (setsockopt(fd, v->level, v->name, &wanted, sizeof wanted) != 0) {
-      const int off = 0;
-      if (before != 1 || setsockopt(fd, v->level, v->name, &off, sizeof off) != 0) continue;
-    }
-    if (getsockopt(fd, v->level, v->name, &after, &size) == 0 && after != before) moved++;
+    // Some have a range, in which the default is an end, or are rounded.
+    const int tries[] = {before == 0                                       ? 1
+                         : v->level == 1 && (v->name == 7 || v->name == 8) ? 30000
+                                                                           : before + 1,
+                         before - 1, before / 2, 0};
+    bool changed = false;
+    for (size_t t = 0; !changed && t < sizeof tries / sizeof *tries; t++)
+      changed = setsockopt(fd, v->level, v->name, &tries[t], sizeof tries[t]) == 0 &&
+                getsockopt(fd, v->level, v->name, &after, &size) == 0 && after != before;
+    moved += changed;
   }
   return moved;
 }

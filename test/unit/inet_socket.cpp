@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #include "engine/sockets/kinds.h"
+#include "engine/sockets/raw_peer.h"
+#include "engine/sockets/tcp_checks.h"
 #include "test/unit/fake_contexts.h"
 
 using namespace nsr;
@@ -222,4 +224,35 @@ TEST_CASE("sockets: a live TCP connection is refused by its addresses and the op
   CHECK_THROWS_WITH(fake::Dump(dir.path, kinds).run({listener}), Catch::Contains("--skip-in-flight"));
   close(client);
   close(listener);
+}
+
+TEST_CASE("sockets: the peer of a raw socket is read out of /proc/net") {
+  const std::string v4 =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer "
+      "drops\n"
+      "  201: 0100007F:00C9 0200007F:0000 01 00000000:00000000 00:00000000 00000000     0        0 4711 2 "
+      "0000000000000000 0\n"
+      "  202: 00000000:00CA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4712 2 "
+      "0000000000000000 0\n";
+  const std::string v6 =
+      "  203: 00000000000000000000000001000000:00CB 00000000000000000000000001000000:0000 01 00000000:00000000 "
+      "00:00000000 "
+      "00000000     0        0 4713 2 0000000000000000 0\n";
+  REQUIRE(parse_raw_peer(v4, 4711));
+  CHECK(address_text(*parse_raw_peer(v4, 4711)) == "127.0.0.2:0");
+  CHECK_FALSE(parse_raw_peer(v4, 4712));
+  CHECK_FALSE(parse_raw_peer(v4, 4713));
+  REQUIRE(parse_raw_peer(v6, 4713));
+  CHECK(address_text(*parse_raw_peer(v6, 4713)) == "[::1]:0");
+  CHECK_FALSE(parse_raw_peer("  201: 0100007F:00C9 0200", 4711));
+}
+
+TEST_CASE("sockets: kTLS and TCP-AO are refused, naming them") {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_NOTHROW(refuse_upper_layers(upper_layers(fd), "it"));
+  close(fd);
+  CHECK_THROWS_WITH(refuse_upper_layers({"tls", false}, "pid 1 fd 2"),
+                    Catch::StartsWith("pid 1 fd 2: the kernel speaks tls on it"));
+  CHECK_THROWS_WITH(refuse_upper_layers({"", true}, "pid 1 fd 2"),
+                    Catch::StartsWith("pid 1 fd 2: it has keys of TCP-AO"));
 }

@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "engine/sockets/kinds.h"
+#include "engine/sockets/peek_offset.h"
 #include "engine/sockets/unix_queue.h"
 #include "test/unit/fake_contexts.h"
 
@@ -320,4 +322,34 @@ TEST_CASE("unix: credentials of messages and peers survive") {
   ucred who;
   memcpy(&who, CMSG_DATA(c), sizeof who);
   CHECK(who.pid == getpid());
+}
+
+TEST_CASE("peek offset: it is put right before the tasks run when the engine is killed while it peeks") {
+  const Pair p(SOCK_STREAM);
+  put(p.a, "abcdef");
+  const int untouched = -1, own = 2;
+  for (const int before : {untouched, own}) {
+    const Pair parking(SOCK_STREAM);
+    REQUIRE(setsockopt(p.b, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof before) == 0);
+    const pid_t engine = fork();
+    if (engine == 0) {
+      close(parking.b);
+      PeekGuard guard({parking.a});
+      const PeekOffset offset(p.b, &guard);
+      char text[4];
+      if (recv(p.b, text, sizeof text, MSG_PEEK) == 4 && offset.get() == 4) kill(getpid(), SIGKILL);
+      _exit(1);
+    }
+    close(parking.a);
+    int status = 0, now = 0;
+    REQUIRE(waitpid(engine, &status, 0) == engine);
+    REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    // What the tasks of a tree wait for.
+    REQUIRE(read(parking.b, &now, 1) == 0);
+    socklen_t size = sizeof now;
+    REQUIRE(getsockopt(p.b, SOL_SOCKET, SO_PEEK_OFF, &now, &size) == 0);
+    CHECK(now == before);
+    close(parking.b);
+  }
+  close(p.a), close(p.b);
 }

@@ -226,6 +226,25 @@ def test_iptables(s):
     finish(results, total)
 
 
+def test_own_rules(s):
+    """A network namespace of the tree's own: its rules are saved and come back, those of the lock in it are not."""
+    total, port, results = 1 << 30, free_port(), {"recv": s.path("recv.result"), "send": s.path("send.result")}
+    ends = [" ".join([*STREAM, role, "127.0.0.1", port, str(total), results[role]]) for role in ("recv", "send")]
+    listens = f"until ss -Htln 'sport = :{port}' | grep -q .; do :; done"
+    root = s.spawn(["unshare", "-n", "sh", "-c", f"ip link set lo up; nft add table inet mine; {ends[0]} & {listens}; {ends[1]} & wait; exit"]).pid
+    until(connected(port, ["nsenter", "-t", str(root), "-n"]), "the two are connected")
+    s.dump(root, "images", ESTABLISHED)
+    s.gone([root])
+    rules = "".join(read(s.path("images", f)) for f in os.listdir(s.path("images")) if f.startswith("nftables-"))
+    if "table inet mine" not in rules or "nsr-" in rules:
+        raise Failed(f"the rules that were saved: {rules}")
+    root = s.ns_restore("images", ESTABLISHED)
+    tables = s.command(["nsenter", "-t", str(root), "-n", "nft", "list", "tables"]).stdout
+    if tables.split("\n") != ["table inet mine", ""]:
+        raise Failed(f"tables after the restore: {tables}")
+    finish(results, total)
+
+
 def make_hosts(s):
     """Three hosts on one switch: two servers, one of which has the server's address, and a client."""
     pids, inside, ip = make_namespaces(s, ("switch", "one", "two", "client"))

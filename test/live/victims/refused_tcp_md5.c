@@ -1,7 +1,7 @@
-// Keys of TCP MD5 signatures cannot be read back: refused, and the connection goes on.
+// A connection with TCP MD5 signatures whose peer has closed its half is refused, and goes on.
 // flavours: refused
 // engine: --tcp-established
-// refused: pid \d+ fd \d+ socket:\[\d+\]: it has keys of TCP MD5 signatures
+// refused: pid \d+ fd \d+ socket:\[\d+\]: it has TCP MD5 signatures and is in the state CLOSE_WAIT
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -25,8 +25,9 @@ int main(int argc, char** argv) {
   MUST(getsockname(listener, (struct sockaddr*)&a, &size) == 0 && connect(client, (struct sockaddr*)&a, size) == 0);
   const int server = accept(listener, NULL, NULL);
   close(listener);
-  victim_ready();
   char text[8] = "";
+  MUST(shutdown(server, SHUT_WR) == 0 && read(client, text, 1) == 0);
+  victim_ready();
   CHECK(write(client, "ping", 4) == 4 && read(server, text, 4) == 4 && strcmp(text, "ping") == 0);
   return victim_done();
 }
