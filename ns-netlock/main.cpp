@@ -6,18 +6,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/base/file_io.h"
+#include "engine/base/pass_fd.h"
 #include "ns-netlock/protocol.h"
 
 namespace {
@@ -34,22 +32,7 @@ struct Request {
 
 /// False when the engine is gone.
 bool receive(Request& request) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec piece{&request.head, sizeof request.head};
-  msghdr header{};
-  header.msg_iov = &piece;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  ssize_t n;
-  do n = recvmsg(kChannel, &header, MSG_WAITALL | MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
-  if (n != sizeof request.head) return false;
-  if (const cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr && c->cmsg_type == SCM_RIGHTS) {
-    int fd;
-    memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    request.net.reset(fd);
-  }
+  if (!nsr::receive_with_fd(kChannel, &request.head, sizeof request.head, request.net)) return false;
   request.commands.resize(request.head.size);
   return nsr::read_exact(kChannel, request.commands.data(), request.commands.size());
 }

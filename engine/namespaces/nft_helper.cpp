@@ -14,6 +14,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/pass_fd.h"
 #include "engine/descriptors/net_namespace.h"
 #include "ns-netlock/protocol.h"
 #include "pidns/clone3.h"
@@ -55,29 +56,6 @@ int become_program(void* argument) {
 
 /// A descriptor above the standard ones.
 UniqueFd raised(const UniqueFd& fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
-
-/// The message with the descriptor that belongs to its first byte, -1 for none. False when nobody reads.
-bool send_with(int socket, const std::string& bytes, int fd) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
-  iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
-  msghdr header{};
-  header.msg_iov = &piece;
-  header.msg_iovlen = 1;
-  if (fd >= 0) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    cmsghdr* c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-  }
-  ssize_t sent;
-  while ((sent = sendmsg(socket, &header, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
-  }
-  return sent > 0 &&
-         (static_cast<size_t>(sent) == bytes.size() || send_with(socket, bytes.substr(static_cast<size_t>(sent)), -1));
-}
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -133,7 +111,7 @@ void NftHelper::ask(uint32_t flags, const std::string& commands) {
   if (fresh) net = open_namespace("thread-self", "net");
   const NetlockRequest request{known->second, flags, static_cast<uint32_t>(commands.size())};
   const std::string bytes(reinterpret_cast<const char*>(&request), sizeof request);
-  if (!send_with(channel_.get(), bytes + commands, net.get())) gone();
+  if (!send_with_fd(channel_.get(), bytes + commands, net.get())) gone();
 }
 
 std::string NftHelper::run(const std::string& commands) {

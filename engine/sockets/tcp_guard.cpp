@@ -12,6 +12,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/base/pass_fd.h"
 #include "engine/sockets/unix_queue.h"
 
 namespace nsr {
@@ -66,19 +67,7 @@ void give_voices_back(const std::vector<Muted>& muted) {
 
 /// A request and the socket that came with its first byte. False when the engine is gone.
 bool receive(int channel, Request& request, UniqueFd& socket, std::string& object) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec piece{&request, sizeof request};
-  msghdr header{};
-  header.msg_iov = &piece;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  const ssize_t n = recvmsg(channel, &header, MSG_WAITALL | MSG_CMSG_CLOEXEC);
-  const cmsghdr* c = CMSG_FIRSTHDR(&header);
-  if (n != sizeof request || c == nullptr || c->cmsg_type != SCM_RIGHTS) return false;
-  int fd;
-  memcpy(&fd, CMSG_DATA(c), sizeof fd);
-  socket.reset(fd);
+  if (!receive_with_fd(channel, &request, sizeof request, socket) || !socket) return false;
   object.resize(request.object_size);
   return read_exact(channel, object.data(), object.size());
 }
