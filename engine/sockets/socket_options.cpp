@@ -110,9 +110,11 @@ pb::sk_opts_entry collect_options(int fd, const std::string& object) {
 void apply_options(int fd, const pb::sk_opts_entry& opts, const std::string& object) {
   set_buffer(fd, SO_SNDBUFFORCE, opts.so_sndbuf(), "SO_SNDBUF", object);
   set_buffer(fd, SO_RCVBUFFORCE, opts.so_rcvbuf(), "SO_RCVBUF", object);
-  // Setting a size also locks it against autotuning; the lock is put back to what it was.
-  if (opts.has_so_buf_lock())
-    set_int_option(fd, SOL_SOCKET, SO_BUF_LOCK, static_cast<int>(opts.so_buf_lock()), "SO_BUF_LOCK", object);
+  // Setting a size also locks it against autotuning; the lock is put back to what it was. Multipath TCP cannot.
+  const int lock = static_cast<int>(opts.so_buf_lock());
+  if (opts.has_so_buf_lock() && int_option(fd, SOL_SOCKET, SO_BUF_LOCK) != lock &&
+      setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof lock) != 0 && errno != EOPNOTSUPP)
+    throw_errno(Failure::environment, object, format("setting SO_BUF_LOCK to %d", lock), errno);
   set_timeout(fd, SO_SNDTIMEO, opts.so_snd_tmo_sec(), opts.so_snd_tmo_usec(), "SO_SNDTIMEO", object);
   set_timeout(fd, SO_RCVTIMEO, opts.so_rcv_tmo_sec(), opts.so_rcv_tmo_usec(), "SO_RCVTIMEO", object);
   const auto flag = [&](bool on, int name, const char* words) {
