@@ -121,8 +121,9 @@ Registers ended_call(const Registers& r, long result);
 std::optional<size_t> find_syscall_insn(std::span<const std::byte> code);
 
 // ---- images
-/// Registers and extended state to the message and back. xsave is the layout of PTRACE_GETREGSET(NT_X86_XSTATE).
-void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t clear_tid, pb::core_entry& core);
+/// Registers and extended state to the message and back. xsave is the layout of PTRACE_GETREGSET(NT_X86_XSTATE),
+/// perhaps without its end. The caller of to_image adds thread_info.clear_tid_addr.
+void to_image(const Registers& regs, std::span<const std::byte> xsave, pb::core_entry& core);
 struct FromImage {
   Registers regs;
   std::vector<std::byte> xsave;  ///< in this host's layout
@@ -156,6 +157,10 @@ inline constexpr size_t kLocalDescriptors = 8192 * 8;  ///< bytes of the largest
 uint64_t states_in_use(std::string_view xsave);
 /// Size of the extended state area on this CPU.
 size_t xsave_size();
+/// Of the part of it that holds what most threads use; and whether an area of that size does not hold all that is in
+/// use.
+size_t usual_xsave_size();
+bool is_cut_off(std::span<const std::byte> xsave);
 /// Whether programs can use protection keys (pkeys(7)) here.
 bool has_protection_keys();
 

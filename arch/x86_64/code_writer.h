@@ -17,7 +17,7 @@ enum class Reg : uint8_t { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, 
 
 class CodeWriter {
  public:
-  explicit CodeWriter(RemoteAddr at) : at_(at) {}
+  explicit CodeWriter(RemoteAddr at) : at_(at) { bytes_.reserve(512); }
 
   RemoteAddr here() const { return RemoteAddr(at_.value + bytes_.size()); }
   size_t size() const { return bytes_.size(); }
@@ -27,7 +27,8 @@ class CodeWriter {
     for (int b : list) bytes_.push_back(static_cast<std::byte>(b));
   }
   void word(uint64_t v) {
-    for (int i = 0; i < 8; i++) bytes_.push_back(static_cast<std::byte>(v >> (8 * i)));
+    const auto* little_endian = reinterpret_cast<const std::byte*>(&v);
+    bytes_.insert(bytes_.end(), little_endian, little_endian + sizeof v);
   }
   /// mov $value, reg
   void set(Reg reg, uint64_t value) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <mutex>
 
 #include "arch/arch.h"
 #include "core.pb.h"
@@ -49,35 +50,44 @@ constexpr const char* kNames[kCount] = {"x87",
                                         "AMX tile config",
                                         "AMX tile data"};
 
+// Asks for no more than is needed: under a hypervisor each CPUID takes many microseconds.
+constexpr unsigned kStateLeaf = 0xd;
+
 struct Layout {
   uint64_t xcr0 = 3;
   size_t total = kLegacySize + kHeaderSize;
-  struct {
-    size_t offset = 0, size = 0;
-  } part[kTileCfg];  ///< of those that the image has fields for
 };
 
-/// Asks for no more than is needed: under a hypervisor each CPUID takes many microseconds.
-Layout probe_layout() {
-  constexpr unsigned kLeaf = 0xd;
-  Layout l;
-  unsigned a, b, c, d;
-  if (__get_cpuid_max(0, nullptr) < kLeaf) return l;
-  __cpuid_count(kLeaf, 0, a, b, c, d);
-  l.xcr0 = a | static_cast<uint64_t>(d) << 32;
-  l.total = b;
-  for (unsigned i : {kAvx, kBndregs, kBndcsr, kOpmask, kZmmHi, kHi16, kPkru}) {
-    if (!(l.xcr0 >> i & 1)) continue;
-    __cpuid_count(kLeaf, i, a, b, c, d);
-    l.part[i].size = a;
-    l.part[i].offset = b;
-  }
-  return l;
+const Layout& layout() {
+  static const Layout known = [] {
+    Layout l;
+    unsigned a, b, c, d;
+    if (__get_cpuid_max(0, nullptr) < kStateLeaf) return l;
+    __cpuid_count(kStateLeaf, 0, a, b, c, d);
+    l.xcr0 = a | static_cast<uint64_t>(d) << 32;
+    l.total = b;
+    return l;
+  }();
+  return known;
 }
 
-const Layout& layout() {
-  static const Layout l = probe_layout();
-  return l;
+struct Part {
+  size_t offset = 0, size = 0;
+  size_t end() const { return offset + size; }
+};
+
+/// Where a component below kTileCfg lies; size 0 on a CPU without it.
+const Part& part(int i) {
+  static std::array<std::once_flag, kTileCfg> asked;
+  static std::array<Part, kTileCfg> parts;
+  const auto at = static_cast<size_t>(i);
+  std::call_once(asked[at], [&] {
+    if (!(layout().xcr0 >> i & 1)) return;
+    unsigned a, b, c, d;
+    __cpuid_count(kStateLeaf, static_cast<unsigned>(i), a, b, c, d);
+    parts[at] = {b, a};
+  });
+  return parts[at];
 }
 
 template <class T>
@@ -92,16 +102,19 @@ void store(std::vector<std::byte>& area, size_t at, T v) {
   if (at + sizeof v <= area.size()) std::memcpy(area.data() + at, &v, sizeof v);
 }
 
+/// A component that is not in use is zeros in the image.
 template <class Word, class Field>
 void component_out(std::span<const std::byte> area, int i, size_t words, Field* field) {
-  const auto& p = layout().part[i];
-  if (p.size == 0) return;
-  for (size_t k = 0; k < words; k++) field->Add(load<Word>(area, p.offset + k * sizeof(Word)));
+  if (!(layout().xcr0 >> i & 1)) return;
+  const bool used = load<uint64_t>(area, kBvOffset) >> i & 1;
+  field->Reserve(static_cast<int>(words));
+  for (size_t k = 0; k < words; k++) field->Add(used ? load<Word>(area, part(i).offset + k * sizeof(Word)) : Word{});
 }
 
 template <class Word, class Field>
-void component_in(std::vector<std::byte>& area, int i, const Field& field) {
-  const auto& p = layout().part[i];
+void component_in(std::vector<std::byte>& area, uint64_t used, int i, const Field& field) {
+  if (!(used >> i & 1)) return;
+  const Part& p = part(i);
   for (int k = 0; k < field.size() && (static_cast<size_t>(k) + 1) * sizeof(Word) <= p.size; k++)
     store<Word>(area, p.offset + static_cast<size_t>(k) * sizeof(Word), field.Get(k));
 }
@@ -154,13 +167,13 @@ std::vector<std::byte> fpregs_in(const pb::user_x86_fpregs_entry& fp, const std:
               Failure::environment, object,
               format("it uses CPU state that this CPU lacks: %s", i < kCount ? kNames[i] : "an unknown component"),
               "restore on a CPU that has it");
-    component_in<uint32_t>(area, kAvx, xs.ymmh_space());
-    component_in<uint64_t>(area, kBndregs, xs.bndreg_state());
-    component_in<uint64_t>(area, kBndcsr, xs.bndcsr_state());
-    component_in<uint64_t>(area, kOpmask, xs.opmask_reg());
-    component_in<uint64_t>(area, kZmmHi, xs.zmm_upper());
-    component_in<uint64_t>(area, kHi16, xs.hi16_zmm());
-    component_in<uint32_t>(area, kPkru, xs.pkru());
+    component_in<uint32_t>(area, bv, kAvx, xs.ymmh_space());
+    component_in<uint64_t>(area, bv, kBndregs, xs.bndreg_state());
+    component_in<uint64_t>(area, bv, kBndcsr, xs.bndcsr_state());
+    component_in<uint64_t>(area, bv, kOpmask, xs.opmask_reg());
+    component_in<uint64_t>(area, bv, kZmmHi, xs.zmm_upper());
+    component_in<uint64_t>(area, bv, kHi16, xs.hi16_zmm());
+    component_in<uint32_t>(area, bv, kPkru, xs.pkru());
   }
   store<uint64_t>(area, kBvOffset, bv);
   return area;
@@ -202,10 +215,9 @@ void each_register(Visit visit) {
 
 }  // namespace
 
-void to_image(const Registers& regs, std::span<const std::byte> xsave, uint64_t clear_tid, pb::core_entry& core) {
+void to_image(const Registers& regs, std::span<const std::byte> xsave, pb::core_entry& core) {
   core.set_mtype(pb::core_entry::X86_64);
   pb::thread_info_x86& ti = *core.mutable_thread_info();
-  ti.set_clear_tid_addr(clear_tid);
   pb::user_x86_regs_entry& gp = *ti.mutable_gpregs();
   each_register([&](auto reg, auto, auto set) { (gp.*set)(regs.*reg); });
   gp.set_mode(pb::NATIVE);
@@ -243,6 +255,20 @@ PermissionCall expansion_permission() {
 uint64_t states_in_use(std::string_view xsave) { return load<uint64_t>(std::as_bytes(std::span(xsave)), kBvOffset); }
 
 size_t xsave_size() { return layout().total; }
+
+size_t usual_xsave_size() {
+  for (int i : {kPkru, kHi16, kAvx})
+    if (part(i).size) return part(i).end();
+  return layout().total;
+}
+
+bool is_cut_off(std::span<const std::byte> xsave) {
+  const uint64_t used = load<uint64_t>(xsave, kBvOffset);
+  if (used >> kTileCfg) return xsave.size() < layout().total;
+  for (int i = kAvx; i < kTileCfg; i++)
+    if ((used >> i & 1) && part(i).end() > xsave.size()) return true;
+  return false;
+}
 
 bool has_protection_keys() { return layout().xcr0 >> kPkru & 1; }
 

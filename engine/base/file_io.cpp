@@ -11,7 +11,7 @@
 namespace nsr {
 namespace {
 
-std::optional<std::string> slurp(UniqueFd fd) {
+std::optional<std::string> slurp(UniqueFd fd, bool one_record) {
   if (!fd) return std::nullopt;
   std::string text;
   char buf[16384];
@@ -21,6 +21,7 @@ std::optional<std::string> slurp(UniqueFd fd) {
     if (n < 0) return std::nullopt;
     if (n == 0) return text;
     text.append(buf, static_cast<size_t>(n));
+    if (one_record && static_cast<size_t>(n) < sizeof buf) return text;
   }
 }
 
@@ -45,7 +46,11 @@ bool transfer(size_t n, Call call) {
 std::optional<std::string> read_file(const std::string& path) { return read_file_at(AT_FDCWD, path.c_str()); }
 
 std::optional<std::string> read_file_at(int dirfd, const char* name) {
-  return slurp(UniqueFd(::openat(dirfd, name, O_RDONLY | O_CLOEXEC)));
+  return slurp(UniqueFd(::openat(dirfd, name, O_RDONLY | O_CLOEXEC)), false);
+}
+
+std::optional<std::string> read_record_at(int dirfd, const char* name) {
+  return slurp(UniqueFd(::openat(dirfd, name, O_RDONLY | O_CLOEXEC)), true);
 }
 
 std::optional<std::string> read_link(const std::string& path) { return read_link_at(AT_FDCWD, path.c_str()); }

@@ -14,6 +14,8 @@ namespace nsr {
 std::optional<std::string> read_file(const std::string& path);
 /// Same relative to a directory descriptor.
 std::optional<std::string> read_file_at(int dirfd, const char* name);
+/// The same for a file of /proc whose text the kernel makes in one piece: a read that leaves room has got all of it.
+std::optional<std::string> read_record_at(int dirfd, const char* name);
 /// Target of a symbolic link; no value on failure, errno tells why.
 std::optional<std::string> read_link(const std::string& path);
 std::optional<std::string> read_link_at(int dirfd, const char* name);

@@ -10,8 +10,8 @@ namespace {
 uint64_t states_in_use(const std::vector<LiveTask>& tasks) {
   uint64_t used = 0;
   for (const LiveTask& t : tasks) {
-    for (const pb::core_entry& core : t.cores) used |= core.thread_info().fpregs().xsave().xstate_bv();
-    for (const pb::nsr_thread_entry& th : t.ext.threads()) used |= arch::states_in_use(th.xsave());
+    for (const pb::core_entry& core : t.cores()) used |= core.thread_info().fpregs().xsave().xstate_bv();
+    for (const pb::nsr_thread_entry& th : t.ext().threads()) used |= arch::states_in_use(th.xsave());
   }
   return used;
 }

@@ -15,6 +15,7 @@
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
 #include "engine/base/log.h"
+#include "engine/base/side_work.h"
 #include "engine/descriptors/table.h"
 #include "engine/dump/cpu_facts.h"
 #include "engine/dump/dump_files.h"
@@ -115,6 +116,7 @@ class Dump {
         (this->*phase)();
       }
     } catch (...) {
+      core_writing_.reset();
       unlink_pagemaps(images_);
       images_.discard();
       throw;
@@ -140,6 +142,7 @@ class Dump {
   }
 
   void describe() {
+    PhaseTimer timer(log, "describing the tree");
     entries_ = describe_tree(*tree_, options_.files.shell_job, namespaces_);
     for (size_t i = 0; i < entries_.size(); i++) {
       FrozenTask& t = tree_->tasks()[i];
@@ -156,14 +159,30 @@ class Dump {
     for (LiveTask& t : live_) read_state_of(t);
     for (LiveTask& t : live_) {
       warn_of_undo(t.handle(), t.frozen->threads.size() > 1);
-      if (stops_->reported(t.frozen->pid)) t.ext.set_stop_reported(true);
-      if (stops_->continue_pending(t.frozen->pid)) t.ext.set_continue_unreported(true);
+      if (stops_->reported(t.frozen->pid)) t.ext().set_stop_reported(true);
+      if (stops_->continue_pending(t.frozen->pid)) t.ext().set_continue_unreported(true);
     }
+    write_cores();
+  }
+
+  /// Beside the work on files and memory.
+  void write_cores() {
+    for (const LiveTask& t : live_)
+      for (size_t i = 0; i < t.frozen->threads.size(); i++)
+        cores_.emplace_back(t.frozen->threads[i].ns_tid, &t.core(i));
+    core_writing_.emplace(cores_.size(), [this](size_t i) {
+      ImageWriter image = images_.create(Img::core, number(cores_[i].first));
+      image.write(*cores_[i].second);
+      // tasks that live on shall not wait for files to be made; for the others there is no better moment
+      if (options_.final_state == FinalState::kill) (void)image.fd();
+      image.finish();
+    });
   }
 
   void read_state_of(LiveTask& t) {
     TaskStateReader reader(*t.frozen, *pids_);
     reader.check_borrowable();
+    t.facts = std::make_unique<ThreadFacts>(*t.frozen, namespaces_, !cgroups_.ignored());
     t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + stops_->arena_size(t.frozen->pid));
     borrowed_areas_[t.entry->ids.vm_id()].push_back(t.borrowed_area());
     smaps_.start(t.handle());
@@ -171,18 +190,40 @@ class Dump {
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());
     stops_->ask(t.frozen->pid, programs[0], t.borrowed->arena());
-    t.borrowed->run(programs);
-    stops_->collect(t.frozen->pid, programs[0], t.borrowed->arena());
-    reader.collect(programs, t.borrowed->arena(), namespaces_.users(), t.cores, t.ext, t.memory);
-    procfs::ProcDir dir(t.frozen->pid);
-    for (size_t i = 0; i < t.cores.size(); i++) {
-      HostPid tid = t.frozen->threads[i].tid;
-      seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.cores[i].mutable_thread_core());
-      read_label(t, i, tid);
-      if (uint32_t set = cgroups_.set_of(dir, tid)) t.cores[i].mutable_thread_core()->set_cg_set(set);
+    if (reader.must_look_late()) {
+      t.borrowed->run(programs);
+      look(reader, t);
+    } else {
+      look(reader, t);
+      t.borrowed->run_and_park(programs);
     }
-    add_parent(*t.frozen, t.ext);
+    stops_->collect(t.frozen->pid, programs[0], t.borrowed->arena());
+    reader.collect(programs, t.borrowed->arena(), namespaces_.users(), t.cores(), t.ext(), t.memory);
+    add_facts(t);
+    add_parent(*t.frozen, t.ext());
     if (t.frozen->dead_leader) add_dead_leader(t);
+  }
+
+  /// What ptrace tells of threads that are stopped.
+  void look(const TaskStateReader& reader, LiveTask& t) {
+    reader.look(t.cores(), t.ext());
+    for (size_t i = 0; i < t.frozen->threads.size(); i++) {
+      HostPid tid = t.frozen->threads[i].tid;
+      seccomp_.collect(Tracee(tid), format("pid %d", tid.value), *t.core(i).mutable_thread_core());
+    }
+  }
+
+  void add_facts(LiveTask& t) {
+    const auto& facts = t.facts->finish();
+    for (size_t i = 0; i < facts.size(); i++) {
+      HostPid tid = t.frozen->threads[i].tid;
+      if (facts[i].other_kind)
+        throw Error(Failure::unsupported, format("pid %d thread %d", t.frozen->pid.value, tid.value),
+                    format("it is in another %s namespace than its process", facts[i].other_kind),
+                    "dump before it enters that or after it has ended");
+      read_label(t, i, tid);
+      if (uint32_t set = cgroups_.set_of(facts[i].cgroup, tid)) t.core(i).mutable_thread_core()->set_cg_set(set);
+    }
   }
 
   void add_parent(const FrozenTask& t, pb::nsr_task_entry& ext) const {
@@ -193,22 +234,22 @@ class Dump {
   /// The process part stands in the leader's core image, also when that thread has no state of its own any more.
   void add_dead_leader(LiveTask& t) {
     procfs::Stat stat = procfs::parse_stat(procfs::ProcDir(t.frozen->pid).task(t.frozen->pid).read("stat"));
-    t.ext.set_dead_leader_status(static_cast<uint32_t>(stat.exit_code));
-    t.ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
-    t.leader_core = t.cores[0];
+    t.ext().set_dead_leader_status(static_cast<uint32_t>(stat.exit_code));
+    t.ext().set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
+    t.leader_core = t.core(0);
     t.leader_core->mutable_tc()->set_comm(stat.comm);
     t.leader_core->mutable_thread_core()->set_comm(stat.comm);
-    t.cores[0].clear_tc();
-    t.cores[0].mutable_thread_core()->set_blk_sigset(t.frozen->threads[0].signal_mask);
+    t.core(0).clear_tc();
+    t.core(0).mutable_thread_core()->set_blk_sigset(t.frozen->threads[0].signal_mask);
   }
 
   void read_label(LiveTask& t, size_t i, HostPid tid) {
     if (security_.type() == pb::NO_LSM) return;
     std::string label = security_.label(t.frozen->pid, tid), sockets = security_.socket_label(t.frozen->pid, tid);
-    if (i > 0 && label != t.cores[0].thread_core().creds().lsm_profile())
+    if (i > 0 && label != t.core(0).thread_core().creds().lsm_profile())
       throw Error(Failure::unsupported, format("pid %d thread %d", t.frozen->pid.value, tid.value),
                   "its security label \"" + label + "\" is another than that of its process");
-    pb::creds_entry& creds = *t.cores[i].mutable_thread_core()->mutable_creds();
+    pb::creds_entry& creds = *t.core(i).mutable_thread_core()->mutable_creds();
     if (!label.empty()) creds.set_lsm_profile(label);
     if (security_.type() == pb::APPARMOR) policy_namespaces_.merge(policy_namespaces(label));
     if (!sockets.empty()) creds.set_lsm_sockcreate(sockets);
@@ -335,11 +376,10 @@ class Dump {
       images_.create(Img::ids, n).write(t.entry->ids);
       images_.create(Img::mm, n).write(t.mm);
       images_.create(Img::mm_ext, n).write(t.mm_ext);
-      images_.create(Img::task_ext, n).write(t.ext);
-      for (size_t i = 0; i < t.cores.size(); i++)
-        images_.create(Img::core, number(t.frozen->threads[i].ns_tid)).write(t.cores[i]);
+      images_.create(Img::task_ext, n).write(t.ext());
       if (t.leader_core) images_.create(Img::core, n).write(*t.leader_core);
     }
+    core_writing_->finish();
     cpu_.write(images_, live_, options_.cpu_cap.given);
     images_.create(Img::seccomp).write(seccomp_.entry());
     if (pb::cgroup_entry groups = cgroups_.entry(); groups.sets_size()) images_.create(Img::cgroup).write(groups);
@@ -447,6 +487,8 @@ class Dump {
   std::vector<TreeEntry> entries_;
   NamespaceIds namespaces_;
   std::vector<LiveTask> live_;
+  std::vector<std::pair<NsPid, const pb::core_entry*>> cores_;
+  std::optional<SideWork> core_writing_;
   std::map<uint32_t, PageRanges> borrowed_areas_;  ///< by vm_id
   std::optional<StopReports> stops_;
   SeccompCollector seccomp_;

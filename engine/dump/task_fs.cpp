@@ -1,9 +1,5 @@
 #include "engine/dump/task_fs.h"
 
-#include <linux/kcmp.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "engine/descriptors/table.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/status.h"
@@ -24,11 +20,10 @@ void describe(HostPid tid, NsPid pid, DumpFiles& files, Message& message) {
 pb::fs_entry collect_fs(LiveTask& t, DumpFiles& files) {
   pb::fs_entry fs;
   describe(t.handle(), t.frozen->ns_pid, files, fs);
-  for (size_t i = 1; i < t.frozen->threads.size(); i++) {
-    const HostPid tid = t.frozen->threads[i].tid;
-    if (::syscall(SYS_kcmp, t.handle().value, tid.value, KCMP_FS, 0, 0) != 0)
-      describe(tid, t.frozen->ns_pid, files, *t.ext.mutable_threads(static_cast<int>(i)));
-  }
+  const auto& facts = t.facts->finish();
+  for (size_t i = 1; i < facts.size(); i++)
+    if (!facts[i].shares_fs)
+      describe(t.frozen->threads[i].tid, t.frozen->ns_pid, files, *t.ext().mutable_threads(static_cast<int>(i)));
   return fs;
 }
 

@@ -23,8 +23,13 @@ struct Ids {
   HostPid host_sid, host_pgid;
 };
 
-Ids ids_of(HostPid pid) {
-  procfs::Status st = procfs::parse_status(procfs::ProcDir(pid).read("status"));
+procfs::Status status_of(const FrozenTask& t) {
+  if (!t.threads.empty()) return *t.threads.front().status;
+  return procfs::parse_status(procfs::ProcDir(t.pid).read("status"));
+}
+
+Ids ids_of(const FrozenTask& t) {
+  const procfs::Status st = status_of(t);
   Ids out;
   if (st.ns_sid.empty()) return out;
   out.sid = st.ns_sid.back();
@@ -35,12 +40,13 @@ Ids ids_of(HostPid pid) {
 }
 
 /// What the root has in common with its parent would be torn apart.
-void check_outside_sharing(HostPid root) {
+void check_outside_sharing(const FrozenTask& task) {
   static constexpr struct {
     int type;
     const char* name;
   } kShared[] = {{KCMP_VM, "memory"}, {KCMP_FILES, "descriptor table"}, {KCMP_FS, "working directory"}};
-  procfs::Status st = procfs::parse_status(procfs::ProcDir(root).read("status"));
+  const HostPid root = task.handle();
+  const procfs::Status st = status_of(task);
   for (const auto& s : kShared)
     if (st.ppid > 0 && ::syscall(SYS_kcmp, root.value, st.ppid, s.type, 0, 0) == 0)
       throw Error(Failure::unsupported, format("pid %d", root.value),
@@ -48,18 +54,13 @@ void check_outside_sharing(HostPid root) {
                   format("dump the tree of that one: -t %d", st.ppid));
 }
 
-/// Threads have what their process has, but for a working directory of their own (task_fs.h).
-void check_threads(const FrozenTask& t, const NamespaceIds& namespaces) {
-  for (size_t i = 1; i < t.threads.size(); i++) {
-    const HostPid tid = t.threads[i].tid;
-    const std::string object = format("pid %d thread %d", t.pid.value, tid.value);
-    if (::syscall(SYS_kcmp, t.handle().value, tid.value, KCMP_FILES, 0, 0) != 0)
-      throw Error(Failure::unsupported, object, "it has a descriptor table of its own (unshare(2), CLONE_FILES)",
+/// The programs of all threads use one descriptor.
+void check_tables(const FrozenTask& t) {
+  for (size_t i = 1; i < t.threads.size(); i++)
+    if (::syscall(SYS_kcmp, t.handle().value, t.threads[i].tid.value, KCMP_FILES, 0, 0) != 0)
+      throw Error(Failure::unsupported, format("pid %d thread %d", t.pid.value, t.threads[i].tid.value),
+                  "it has a descriptor table of its own (unshare(2), CLONE_FILES)",
                   "dump before it makes one or after it has ended");
-    if (const char* kind = namespaces.other_kind(tid))
-      throw Error(Failure::unsupported, object, format("it is in another %s namespace than its process", kind),
-                  "dump before it enters that or after it has ended");
-  }
 }
 
 }  // namespace
@@ -73,11 +74,11 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, Nam
   std::map<HostPid, NsPid> inner;
   for (const auto& t : tree.tasks()) inner[t.pid] = t.ns_pid;
 
-  check_outside_sharing(tree.tasks().front().handle());
+  check_outside_sharing(tree.tasks().front());
   std::vector<TreeEntry> out;
   for (const FrozenTask& t : tree.tasks()) {
     TreeEntry e;
-    Ids ids = ids_of(t.pid);
+    Ids ids = ids_of(t);
     if (!shell_job && !t.zombie) {
       bool dead_leader = ids.host_sid && !members.count(ids.host_sid) && ::kill(ids.host_sid.value, 0) != 0;
       if (!members.count(ids.host_sid) && !dead_leader)
@@ -107,7 +108,7 @@ std::vector<TreeEntry> describe_tree(const FrozenTree& tree, bool shell_job, Nam
       e.ids.set_fs_id(number(fs, next_fs));
       e.ids.set_sighand_id(number(sighand, next_sighand));
       namespaces.set(t.handle(), e.ids);
-      check_threads(t, namespaces);
+      check_tables(t);
     }
     out.push_back(std::move(e));
   }

@@ -48,7 +48,6 @@ UniqueFd create_image_file(int dir, const std::string& name, const std::string& 
 struct ImageDir::State {
   std::string path;
   UniqueFd fd;
-  std::vector<std::string> created;
   std::map<Img, ImageWriter> appended;
   std::shared_ptr<WriterLedger> ledger = std::make_shared<WriterLedger>();
   bool hold = false;  ///< a dump: small images stay in memory, making files takes time that the tasks need not wait
@@ -63,6 +62,7 @@ struct ImageDir::State {
 };
 
 void ImageDir::State::write_held() const {
+  std::lock_guard lock(ledger->mutex);
   for (const WriterLedger::Held& image : ledger->held) {
     UniqueFd file = create_image_file(fd.get(), image.file, shown(image.file));
     if (!write_exact(file.get(), image.bytes.data(), image.bytes.size()))
@@ -158,8 +158,9 @@ ImageWriter ImageDir::create(Img type, uint64_t number) {
   ImageWriter writer(std::move(fd), s_->shown(name), type);
   writer.s_->dir = s_->fd.get();
   writer.s_->file = name;
-  s_->created.push_back(std::move(name));
   writer.s_->ledger = s_->ledger;
+  std::lock_guard lock(s_->ledger->mutex);
+  s_->ledger->created.push_back(std::move(name));
   s_->ledger->open++;
   return writer;
 }
@@ -178,7 +179,7 @@ void ImageDir::commit(const google::protobuf::MessageLite& inventory) {
   s_->write_held();
   // images before inventory: after a power failure the directory is complete or reads as incomplete
   if (::syncfs(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be brought to disk", errno);
-  s_->created.push_back(kUnfinished);
+  s_->ledger->created.push_back(kUnfinished);
   ImageWriter writer(create_image_file(s_->fd.get(), kUnfinished, s_->shown(kUnfinished)), s_->shown(kUnfinished),
                      Img::inventory);
   writer.write(inventory);
@@ -187,7 +188,7 @@ void ImageDir::commit(const google::protobuf::MessageLite& inventory) {
   std::string name = image_name(Img::inventory);
   if (::renameat(s_->fd.get(), kUnfinished, s_->fd.get(), name.c_str()) != 0)
     throw_errno(Failure::io, s_->shown(name), "cannot be put in place", errno);
-  s_->created.back() = name;
+  s_->ledger->created.back() = name;
   if (::fsync(s_->fd.get()) != 0) throw_errno(Failure::io, s_->path, "cannot be brought to disk", errno);
 }
 
@@ -196,10 +197,11 @@ void ImageDir::discard() noexcept {
   s_->appended.clear();
   s_->ledger->held.clear();
   // the newest first: that is the inventory if there is one
-  for (auto name = s_->created.rbegin(); name != s_->created.rend(); ++name)
+  auto& created = s_->ledger->created;
+  for (auto name = created.rbegin(); name != created.rend(); ++name)
     if (::unlinkat(s_->fd.get(), name->c_str(), 0) != 0 && errno != ENOENT)
       log.warn("%s cannot be removed: errno %d", s_->shown(*name).c_str(), errno);
-  s_->created.clear();
+  created.clear();
 }
 
 pb::inventory_entry ImageDir::inventory() const {

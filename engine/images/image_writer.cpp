@@ -25,7 +25,13 @@ ImageWriter::State::~State() {
   } catch (const std::exception& e) {
     log.error("%s", e.what());
   }
-  if (!finished && ledger) ledger->open--;
+  if (!finished) close();
+}
+
+void ImageWriter::State::close() {
+  if (!ledger) return;
+  std::lock_guard lock(ledger->mutex);
+  ledger->open--;
 }
 
 void ImageWriter::State::write_all(const void* bytes, size_t n) {
@@ -33,7 +39,10 @@ void ImageWriter::State::write_all(const void* bytes, size_t n) {
   if (write_exact(fd.get(), bytes, n)) return;
   int err = errno ? errno : EIO;
   failed = true;
-  if (ledger) ledger->lost = name;
+  if (ledger) {
+    std::lock_guard lock(ledger->mutex);
+    ledger->lost = name;
+  }
   throw_errno(Failure::io, name, format("%zu bytes cannot be written", n), err,
               err == ENOSPC || err == EDQUOT ? "make room on that file system" : "");
 }
@@ -66,11 +75,13 @@ void ImageWriter::State::flush() {
 
 void ImageWriter::State::finish() {
   start();
-  if (fd)
+  if (fd) {
     flush();
-  else if (!finished)
+  } else if (!finished) {
+    std::lock_guard lock(ledger->mutex);
     ledger->held.push_back({file, std::move(buffer)});
-  if (!finished && ledger) ledger->open--;
+  }
+  if (!finished) close();
   finished = true;
 }
 

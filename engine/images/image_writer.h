@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,15 @@
 namespace nsr {
 
 /// Shared by a directory and its writers, so that commit() cannot make a directory complete whose data was lost.
+/// Writers may be in different threads.
 struct WriterLedger {
-  int open = 0;      ///< writers not yet finished
-  std::string lost;  ///< name of an image whose data could not be written
   struct Held {
     std::string file, bytes;
   };
+  std::mutex mutex;  ///< for what follows
+  std::vector<std::string> created;
+  int open = 0;            ///< writers not yet finished
+  std::string lost;        ///< name of an image whose data could not be written
   std::vector<Held> held;  ///< finished images that are no files yet
 };
 
@@ -37,6 +41,7 @@ struct ImageWriter::State {
   void write_all(const void* bytes, size_t n);
   void flush();
   void finish();
+  void close();
 };
 
 /// A new file, 0644; one of that name is removed. shown: its name in messages. Throws Error(io).

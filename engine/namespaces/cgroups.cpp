@@ -104,12 +104,11 @@ CgroupCollector::CgroupCollector(const CgroupOptions& options)
   if (!ignored_) sets_.push_back(procfs::parse_cgroup(read_file("/proc/self/cgroup").value_or("")));
 }
 
-uint32_t CgroupCollector::set_of(const procfs::ProcDir& task, HostPid tid) {
+uint32_t CgroupCollector::set_of(const std::string& text, HostPid tid) {
   if (ignored_) return 0;
-  std::string text = task.read(format("task/%d/cgroup", tid.value));
   if (last_set_ && text == last_text_) return last_set_;
   Set set = procfs::parse_cgroup(text);
-  last_text_ = std::move(text);
+  last_text_ = text;
   for (size_t i = sets_.size(); i-- > 0;)
     if (sets_[i] == set) return last_set_ = static_cast<uint32_t>(i + 1);
   for (const auto& e : set)

@@ -35,8 +35,9 @@ class CgroupHierarchies {
 class CgroupCollector {
  public:
   explicit CgroupCollector(const CgroupOptions& options);
-  /// Number of the set of a thread: 1 for the engine's own set, 0 when cgroups are ignored.
-  uint32_t set_of(const procfs::ProcDir& task, HostPid tid);
+  bool ignored() const { return ignored_; }
+  /// Number of the set of a thread, from its "cgroup" file: 1 for the engine's own set, 0 when cgroups are ignored.
+  uint32_t set_of(const std::string& text, HostPid tid);
   uint32_t root_set() const { return ignored_ ? 0 : 1; }
   /// This cgroup (its directory) counts as frozen, although it is thawed for the dump.
   void note_frozen(int dir);

@@ -31,8 +31,8 @@ class NamespaceIds {
   /// root task.
   void set(HostPid pid, pb::task_kobj_ids_entry& ids) const;
   /// Name of a kind of namespace that this thread does not have in common with the root task; null: all that a thread
-  /// can have alone are the same.
-  const char* other_kind(HostPid tid) const;
+  /// can have alone are the same. shares_fs: it has its process's working directory, and so its mount namespace.
+  const char* other_kind(HostPid tid, bool shares_fs) const;
   /// Id of a namespace of this type that the tree lives in by its inode; 0 when it is another one.
   uint32_t find(uint32_t clone_flag, uint64_t inode) const;
   /// Whether the tree has a namespace of this kind that is not the engine's.

@@ -6,9 +6,11 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
 
 namespace nsr {
 namespace {
@@ -39,6 +41,17 @@ std::array<uint32_t, 4> inner_ids(const std::array<uint32_t, 4>& outer, const Id
 }
 
 }  // namespace
+
+bool are_own(const pb::creds_entry& creds) {
+  static const std::string own = [] {
+    pb::creds_entry e;
+    const int securebits = ::prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    if (auto status = read_file("/proc/self/status"); status && securebits >= 0)
+      to_image(procfs::parse_status(*status), static_cast<uint32_t>(securebits), UserMap(), "ns-engine", e);
+    return e.SerializePartialAsString();
+  }();
+  return creds.SerializePartialAsString() == own;
+}
 
 void to_image(const procfs::Status& st, uint32_t securebits, const UserMap& users, const std::string& object,
               pb::creds_entry& out) {

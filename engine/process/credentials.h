@@ -20,4 +20,7 @@ void emit_credentials(const pb::creds_entry& creds, bool groups_fixed, Program& 
 /// Bytes of arena that they need at most.
 size_t credentials_arena_size(const pb::creds_entry& creds);
 
+/// Whether the engine's own are just these: a thread whose makers have not changed theirs is born with them.
+bool are_own(const pb::creds_entry& creds);
+
 }  // namespace nsr

@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -32,7 +33,10 @@ constexpr int kPrSetMdwe = 65, kPrSetIoFlusher = 57;
 
 /// What prctl(2) and its kin set for one thread.
 void emit_prctls(const pb::nsr_thread_entry& ext, Program& p, Arena& arena) {
-  if (ext.has_timerslack_ns()) p.call(SYS_prctl, PR_SET_TIMERSLACK, ext.timerslack_ns(), 0, 0, 0);
+  // what the engine itself has, the thread was born with
+  static const int slack = ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), personality = ::personality(0xffffffff);
+  if (ext.has_timerslack_ns() && ext.timerslack_ns() != static_cast<uint64_t>(slack))
+    p.call(SYS_prctl, PR_SET_TIMERSLACK, ext.timerslack_ns(), 0, 0, 0);
   if (ext.io_flusher()) {
     p.call(SYS_prctl, kPrSetIoFlusher, 1, 0, 0, 0);
     p.note("IO flusher (needs CAP_SYS_RESOURCE)");
@@ -42,7 +46,8 @@ void emit_prctls(const pb::nsr_thread_entry& ext, Program& p, Arena& arena) {
     p.call(SYS_arch_prctl, kArchSetCpuid, 0);
     p.note("cpuid that raises SIGSEGV (needs a CPU that can do that)");
   }
-  if (ext.has_personality()) p.call(SYS_personality, ext.personality());
+  if (ext.has_personality() && ext.personality() != static_cast<uint32_t>(personality))
+    p.call(SYS_personality, ext.personality());
   emit_memory_policy(ext, p, arena);
   if (ext.has_mce_kill() && ext.mce_kill() != PR_MCE_KILL_DEFAULT)
     p.call(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, ext.mce_kill(), 0, 0);
@@ -99,8 +104,10 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
   const pb::thread_core_entry& tc = core.thread_core();
   std::string comm = tc.has_comm() ? tc.comm() : core.tc().comm();
   p.call(SYS_prctl, PR_SET_NAME, arena.put_string(comm), 0, 0, 0);
-  p.call(SYS_set_robust_list, tc.futex_rla(), tc.futex_rla_len() ? tc.futex_rla_len() : 24);
-  if (tc.has_sas()) {
+  const bool fresh = tid != pid;  // clone(2): a thread is born without the list and the stack
+  if (!fresh || tc.futex_rla())
+    p.call(SYS_set_robust_list, tc.futex_rla(), tc.futex_rla_len() ? tc.futex_rla_len() : 24);
+  if (tc.has_sas() && (!fresh || tc.sas().ss_size())) {
     struct {
       uint64_t sp;
       uint32_t flags, pad;
@@ -126,13 +133,13 @@ std::optional<uint64_t> dumpable_to_set(const pb::mm_entry& mm) {
   return 0;
 }
 
-void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed, Program& p,
-                      Arena& arena) {
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool has_own, bool groups_fixed,
+                      Program& p, Arena& arena) {
   const pb::thread_core_entry& tc = core.thread_core();
   const auto dumpable = dumpable_to_set(mm);
   // so that its credentials are a change in any case
   if (leader && mm.dumpable() > 1 && !dumpable) p.call(SYS_setfsuid, tc.creds().fsuid() == 0 ? 1 : 0);
-  if (tc.has_creds()) emit_credentials(tc.creds(), groups_fixed, p, arena);
+  if (tc.has_creds() && !has_own) emit_credentials(tc.creds(), groups_fixed, p, arena);
   // a change of credentials clears both
   if (leader && dumpable) p.call(SYS_prctl, PR_SET_DUMPABLE, *dumpable, 0, 0, 0);
   if (tc.pdeath_sig()) p.call(SYS_prctl, PR_SET_PDEATHSIG, tc.pdeath_sig(), 0, 0, 0);

@@ -17,8 +17,9 @@ void emit_thread(const pb::core_entry& core, const pb::nsr_thread_entry* ext, Ns
 /// the kernel gives to who changes ids while fs.suid_dumpable is 2; elsewhere 0, which lets nobody look either.
 std::optional<uint64_t> dumpable_to_set(const pb::mm_entry& mm);
 /// The thread's credentials and what a change of credentials would undo, then strict seccomp. The last part of its
-/// program, behind its filters. groups_fixed: as in engine/process/credentials.h.
-void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool groups_fixed,
+/// program, behind its filters. has_own: it has its credentials from birth on. groups_fixed: as in
+/// engine/process/credentials.h.
+void emit_thread_last(const pb::core_entry& core, const pb::mm_entry& mm, bool leader, bool has_own, bool groups_fixed,
                       Program& program, Arena& arena);
 /// Drops what is queued of a signal that the making of the tree has sent; nothing for 0 (clone(2): no exit signal) and
 /// for those that cannot be queued. Its action is then the default or emit_process'.

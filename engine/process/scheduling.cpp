@@ -25,6 +25,29 @@ struct SchedAttr {
   uint32_t util_min, util_max;
 };
 
+/// What a thread of a restored tree is born with: everything here is the engine's own.
+bool is_own(const SchedAttr& a) {
+  static const int nice = ::getpriority(PRIO_PROCESS, 0);
+  static const SchedAttr own = [] {
+    SchedAttr attr{};
+    if (::syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0)) attr.policy = SCHED_DEADLINE;
+    return attr;
+  }();
+  // a deadline thread has no children; one that is to be reset by fork(2) has others than itself
+  return own.policy != SCHED_DEADLINE && own.flags == 0 && a.flags == 0 && a.policy == own.policy && a.nice == nice &&
+         a.priority == own.priority;
+}
+
+/// As long as the kernel's masks are.
+const std::string& own_affinity() {
+  static const std::string own = [] {
+    std::string bits(8 * sizeof(cpu_set_t), '\0');
+    long n = ::syscall(SYS_sched_getaffinity, 0, bits.size(), bits.data());
+    return bits.substr(0, n > 0 ? static_cast<size_t>(n) : 0);
+  }();
+  return own;
+}
+
 uint32_t own_ioprio() {
   static const long priority = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, 0);
   return static_cast<uint32_t>(priority);
@@ -32,12 +55,24 @@ uint32_t own_ioprio() {
 
 }  // namespace
 
-void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext) {
-  SchedAttr a{};
-  if (::syscall(SYS_sched_getattr, tid.value, &a, sizeof a, 0))
-    throw_errno(Failure::target, object, "sched_getattr failed", errno);
+size_t SchedulingReader::arena_size() { return 4 * sizeof(Record) + sizeof(SchedAttr) + own_affinity().size() + 32; }
+
+void SchedulingReader::add(Program& program, Arena& arena) {
+  attributes_ = arena.alloc(sizeof(SchedAttr));
+  affinity_ = arena.alloc(own_affinity().size());
+  first_ = program.allow(SYS_sched_getattr, 0, attributes_, sizeof(SchedAttr), 0);
   // sched_getattr(2) tells no nice value of real-time policies, which is there all the same
-  tc.set_sched_nice(::getpriority(PRIO_PROCESS, static_cast<id_t>(tid.value)));
+  program.allow(SYS_getpriority, PRIO_PROCESS, 0);
+  program.allow(SYS_sched_getaffinity, 0, own_affinity().size(), affinity_);
+  program.allow(SYS_ioprio_get, kIoprioWhoProcess, 0);
+}
+
+void SchedulingReader::collect(const Program& program, const Arena& arena, const std::string& object,
+                               pb::thread_core_entry& tc, pb::nsr_thread_entry& ext) const {
+  auto result = [&](size_t i) { return program.records()[first_ + i].result; };
+  if (result(0) < 0) throw_errno(Failure::target, object, "sched_getattr failed", static_cast<int>(-result(0)));
+  const SchedAttr& a = *arena.local<SchedAttr>(attributes_);
+  tc.set_sched_nice(static_cast<int32_t>(20 - result(1)));  // the call itself knows no negative results
   tc.set_sched_policy(a.policy);
   if (a.priority) tc.set_sched_prio(a.priority);
   if (a.flags) ext.set_sched_flags(a.flags);
@@ -48,11 +83,8 @@ void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_ent
   }
   if (a.util_min) ext.set_sched_util_min(a.util_min);
   if (a.util_max && a.util_max != 1024) ext.set_sched_util_max(a.util_max);
-  cpu_set_t cpus[8] = {};
-  long n = ::syscall(SYS_sched_getaffinity, tid.value, sizeof cpus, cpus);
-  if (n > 0) ext.set_cpu_affinity(cpus, static_cast<size_t>(n));
-  long io = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, tid.value);
-  if (io >= 0) ext.set_ioprio(static_cast<uint32_t>(io));
+  if (result(2) > 0) ext.set_cpu_affinity(arena.local<char>(affinity_), static_cast<size_t>(result(2)));
+  if (result(3) >= 0) ext.set_ioprio(static_cast<uint32_t>(result(3)));
 }
 
 namespace {
@@ -86,15 +118,14 @@ bool needs_nice(const SchedAttr& a) {
 
 void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& p, Arena& arena) {
   SchedAttr a = attributes_of(tc, ext);
-  // also what is the default: the engine itself may have been started with another nice value or policy
-  if (tc.has_sched_policy()) {
+  if (tc.has_sched_policy() && !is_own(a)) {
     if (needs_nice(a)) p.call(SYS_setpriority, PRIO_PROCESS, 0, a.nice);
     p.call(SYS_sched_setattr, 0, arena.put(a), 0);
     p.note("scheduling policy");
   }
   if (!ext) return;
   // CPUs that this host lacks are no reason to fail: the kernel refuses an empty intersection only
-  if (ext->has_cpu_affinity())
+  if (ext->has_cpu_affinity() && ext->cpu_affinity() != own_affinity())
     p.allow(SYS_sched_setaffinity, 0, ext->cpu_affinity().size(),
             arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
   // also "none" is set where the engine itself was started with another one

@@ -10,8 +10,20 @@
 
 namespace nsr {
 
-/// Asks the kernel about one thread. Throws Error(target) when it is gone.
-void read_scheduling(HostPid tid, const std::string& object, pb::thread_core_entry& tc, pb::nsr_thread_entry& ext);
+/// A thread asks about itself.
+class SchedulingReader {
+ public:
+  static size_t arena_size();
+  void add(Program& program, Arena& arena);
+  /// object: the thread, for messages. Throws Error(target) when the kernel did not tell.
+  void collect(const Program& program, const Arena& arena, const std::string& object, pb::thread_core_entry& tc,
+               pb::nsr_thread_entry& ext) const;
+
+ private:
+  RemoteAddr attributes_{}, affinity_{};
+  Program::Index first_{};
+};
+
 /// The thread sets all that for itself. ext: nothing for images of the peer.
 void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry* ext, Program& program, Arena& arena);
 /// It is set from outside: in a user namespace the thread has no right to raise anything. Throws Error(environment).

@@ -13,7 +13,6 @@
 #include "engine/base/log.h"
 #include "engine/process/credentials.h"
 #include "engine/process/interrupted_call.h"
-#include "engine/process/scheduling.h"
 #include "engine/procfs/limits.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
@@ -35,33 +34,16 @@ struct Altstack {
   uint64_t size;
 };
 
-/// rseq(2): a thread stopped inside a critical section goes on at the abort handler, as the kernel would have made it
-/// at the next return to user mode; the stop came before that.
-void abort_rseq(HostPid pid, const RseqConfig& cfg, arch::Registers& regs) {
-  if (cfg.pointer == 0) return;
-  uint64_t cs = 0;
-  if (!try_read_memory(pid, RemoteAddr(cfg.pointer + 8), &cs, sizeof cs) || cs == 0) return;
-  struct {
-    uint32_t version, flags;
-    uint64_t start, length, abort;
-  } d{};
-  if (!try_read_memory(pid, RemoteAddr(cs), &d, sizeof d)) return;
-  if (arch::ip(regs).value - d.start < d.length) arch::set_ip(regs, RemoteAddr(d.abort));
-}
-
 bool knows_ids(const UserMap& users, const procfs::Status& st) {
   return std::all_of(st.uid.begin(), st.uid.end(), [&](uint32_t id) { return users.uids.knows(id); }) &&
          std::all_of(st.gid.begin(), st.gid.end(), [&](uint32_t id) { return users.gids.knows(id); });
 }
 
-struct DispatchConfig {
-  uint64_t mode, selector, offset, length;
-};
-
-/// Syscall user dispatch of a stopped thread; nothing where the kernel cannot tell (before 6.4).
+/// Syscall user dispatch of a stopped thread; nothing where it is off or the kernel cannot tell (before 6.4).
 std::optional<DispatchConfig> dispatch_of(HostPid tid) {
   DispatchConfig config{};
-  if (::syscall(SYS_ptrace, kPtraceGetDispatch, tid.value, sizeof config, &config)) return std::nullopt;
+  if (::syscall(SYS_ptrace, kPtraceGetDispatch, tid.value, sizeof config, &config) || config.mode == 0)
+    return std::nullopt;
   return config;
 }
 
@@ -75,7 +57,8 @@ TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
 }
 
 size_t TaskStateReader::arena_size() const {
-  return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) + task_.threads.size() * (17 * sizeof(Record) + 480) +
+  return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) +
+         task_.threads.size() * (18 * sizeof(Record) + 496 + SchedulingReader::arena_size()) +
          overruns_arena_size(timer_signals_) + clock_threads_arena_size(task_.threads.size(), posix_timers_) +
          arch::kLocalDescriptors + 8192;
 }
@@ -103,6 +86,7 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
     s.tid_address = arena.alloc(8);
     s.altstack = arena.alloc(sizeof(Altstack));
     s.words = arena.alloc(8);
+    s.robust_list = arena.alloc(16);
     p.allow(SYS_prctl, kPrGetTidAddress, s.tid_address, 0, 0, 0);
     p.allow(SYS_sigaltstack, 0, s.altstack);
     p.allow(SYS_prctl, PR_GET_PDEATHSIG, s.words, 0, 0, 0);
@@ -117,6 +101,8 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
       if (kind == 0) s.speculation = at;
     }
     s.memory_policy.add(p, arena);
+    p.allow(SYS_get_robust_list, 0, s.robust_list, s.robust_list.value + 8);
+    s.scheduling.add(p, arena);
     slots_.push_back(s);
   }
   Program& p = programs[0];
@@ -140,14 +126,16 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   p.allow(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0, 0, 0);
 }
 
-void TaskStateReader::check_borrowable() const {
-  for (const FrozenThread& th : task_.threads) {
-    auto config = dispatch_of(th.tid);
-    if (!config || config->mode == 0 || config->selector == 0) continue;
+void TaskStateReader::check_borrowable() {
+  for (size_t i = 0; i < task_.threads.size(); i++) {
+    auto config = dispatch_of(task_.threads[i].tid);
+    if (!config) continue;
+    dispatch_[i] = *config;
+    if (config->selector == 0) continue;
     uint8_t selector = 0;
     read_memory(task_.handle(), RemoteAddr(config->selector), &selector, 1);
     if (selector != 0)
-      throw Error(Failure::unsupported, object(th),
+      throw Error(Failure::unsupported, object(task_.threads[i]),
                   "it catches its own system calls at this moment (syscall user dispatch)",
                   "try again while its selector allows system calls");
   }
@@ -160,10 +148,15 @@ void TaskStateReader::check_supported(const procfs::Status& st) const {
                 "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
 }
 
+void TaskStateReader::look(Cores& cores, pb::nsr_task_entry& ext) const {
+  for (size_t i = 0; i < task_.threads.size(); i++) look_at_thread(i, *cores.Add(), *ext.add_threads());
+}
+
 void TaskStateReader::collect(const std::vector<Program>& programs, const Arena& arena, const UserMap& users,
-                              std::vector<pb::core_entry>& cores, pb::nsr_task_entry& ext, MemoryFacts& memory) {
-  cores.resize(task_.threads.size());
-  for (size_t i = 0; i < cores.size(); i++) collect_thread(i, programs, arena, users, cores[i], *ext.add_threads());
+                              Cores& cores, pb::nsr_task_entry& ext, MemoryFacts& memory) const {
+  for (int i = 0; i < cores.size(); i++)
+    collect_thread(static_cast<size_t>(i), programs[static_cast<size_t>(i)], arena, users, cores[i],
+                   *ext.mutable_threads(i));
   pb::task_core_entry& tc = *cores[0].mutable_tc();
   collect_process(programs[0], arena, tc, ext, memory);
   tc.set_blk_sigset(task_.threads[0].signal_mask);
@@ -171,48 +164,53 @@ void TaskStateReader::collect(const std::vector<Program>& programs, const Arena&
   tc.set_comm(cores[0].thread_core().comm());
 }
 
-void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& programs, const Arena& arena,
-                                     const UserMap& users, pb::core_entry& core, pb::nsr_thread_entry& ext) const {
+void TaskStateReader::look_at_thread(size_t i, pb::core_entry& core, pb::nsr_thread_entry& ext) const {
   const FrozenThread& th = task_.threads[i];
-  const ThreadSlots& slot = slots_[i];
   Tracee tracee(th.tid);
-  procfs::Status st = procfs::parse_status(dir_.read(format("task/%d/status", th.tid.value)));
-  check_supported(st);
+  check_supported(*th.status);
 
-  arch::Registers regs = th.regs;
-  RseqConfig rseq = tracee.rseq();
-  abort_rseq(task_.handle(), rseq, regs);
   std::vector<std::byte> xsave = tracee.xsave();
-  arch::to_image(regs, xsave, *arena.local<uint64_t>(slot.tid_address), core);
+  arch::to_image(th.regs, xsave, core);
   ext.set_tid(static_cast<uint32_t>(th.ns_tid.value));
   collect_interrupted_call(task_.handle(), th, ext);
   if (arch::needs_expansion(xsave)) ext.set_xsave(xsave.data(), xsave.size());
 
   pb::thread_core_entry& tc = *core.mutable_thread_core();
-  uint64_t list = 0, list_len = 0;
-  if (::syscall(SYS_get_robust_list, th.tid.value, &list, &list_len))
-    throw_errno(Failure::target, object(th), "get_robust_list failed", errno);
-  tc.set_futex_rla(list);
-  tc.set_futex_rla_len(static_cast<uint32_t>(list_len));
-  read_scheduling(th.tid, object(th), tc, ext);
   tc.set_blk_sigset(th.signal_mask);
+  to_image(queued_signals(tracee, false), *tc.mutable_signals_p());
+  tc.set_comm(th.status->name);
+  tc.set_seccomp_mode(static_cast<pb::seccomp_mode>(th.status->seccomp.value_or(0)));
+  if (th.rseq.pointer) {
+    tc.mutable_rseq_entry()->set_rseq_abi_pointer(th.rseq.pointer);
+    tc.mutable_rseq_entry()->set_rseq_abi_size(th.rseq.size);
+    tc.mutable_rseq_entry()->set_signature(th.rseq.signature);
+  }
+  if (auto config = dispatch_.find(i); config != dispatch_.end()) {
+    ext.set_dispatch_selector(config->second.selector);
+    ext.set_dispatch_offset(config->second.offset);
+    ext.set_dispatch_length(config->second.length);
+  }
+}
+
+void TaskStateReader::collect_thread(size_t i, const Program& program, const Arena& arena, const UserMap& users,
+                                     pb::core_entry& core, pb::nsr_thread_entry& ext) const {
+  const ThreadSlots& slot = slots_[i];
+  const auto& records = program.records();
+  core.mutable_thread_info()->set_clear_tid_addr(*arena.local<uint64_t>(slot.tid_address));
+  pb::thread_core_entry& tc = *core.mutable_thread_core();
+  const auto* list = arena.local<uint64_t>(slot.robust_list);
+  tc.set_futex_rla(list[0]);
+  tc.set_futex_rla_len(static_cast<uint32_t>(list[1]));
+  slot.scheduling.collect(program, arena, object(task_.threads[i]), tc, ext);
   const auto* alt = arena.local<Altstack>(slot.altstack);
   pb::thread_sas_entry& sas = *tc.mutable_sas();
   sas.set_ss_sp(alt->sp);
   sas.set_ss_size(alt->size);
   sas.set_ss_flags(static_cast<uint32_t>(alt->flags));
   if (uint32_t sig = *arena.local<uint32_t>(slot.words)) tc.set_pdeath_sig(sig);
-  to_image(queued_signals(tracee, false), *tc.mutable_signals_p());
-  int64_t securebits = programs[i].records()[slot.securebits].result;
-  to_image(st, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, users, object(th), *tc.mutable_creds());
-  tc.set_comm(st.name);
-  tc.set_seccomp_mode(static_cast<pb::seccomp_mode>(st.seccomp.value_or(0)));
-  if (rseq.pointer) {
-    tc.mutable_rseq_entry()->set_rseq_abi_pointer(rseq.pointer);
-    tc.mutable_rseq_entry()->set_rseq_abi_size(rseq.size);
-    tc.mutable_rseq_entry()->set_signature(rseq.signature);
-  }
-  const auto& records = programs[i].records();
+  int64_t securebits = records[slot.securebits].result;
+  to_image(*task_.threads[i].status, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, users,
+           object(task_.threads[i]), *tc.mutable_creds());
   ext.set_personality(static_cast<uint32_t>(records[slot.personality].result));
   if (records[slot.timer_slack].result > 0)
     ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
@@ -221,12 +219,7 @@ void TaskStateReader::collect_thread(size_t i, const std::vector<Program>& progr
   if (records[slot.mce_kill].result >= 0) ext.set_mce_kill(static_cast<uint32_t>(records[slot.mce_kill].result));
   for (size_t kind = 0; kind < kSpeculationKinds; kind++)
     ext.add_speculation_ctrl(static_cast<uint32_t>(std::max<int64_t>(0, records[slot.speculation + kind].result)));
-  slot.memory_policy.collect(programs[i], arena, ext);
-  if (auto config = dispatch_of(th.tid); config && config->mode) {
-    ext.set_dispatch_selector(config->selector);
-    ext.set_dispatch_offset(config->offset);
-    ext.set_dispatch_length(config->length);
-  }
+  slot.memory_policy.collect(program, arena, ext);
 }
 
 void TaskStateReader::collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc,

@@ -64,6 +64,16 @@ std::string ProcDir::read(const char* name) const {
   return std::move(*text);
 }
 
+std::optional<std::string> ProcDir::try_read_record(const std::string& name) const {
+  return read_record_at(fd_.get(), name.c_str());
+}
+
+std::string ProcDir::read_record(const std::string& name) const {
+  std::optional<std::string> text = try_read_record(name);
+  if (!text) fail(name.c_str(), "cannot be read", errno);
+  return std::move(*text);
+}
+
 std::optional<std::string> ProcDir::try_link(const char* name) const { return read_link_at(fd_.get(), name); }
 
 std::string ProcDir::link(const char* name) const {

@@ -33,6 +33,9 @@ class ProcDir {
   std::string read(const std::string& name) const { return read(name.c_str()); }
   std::optional<std::string> try_read(const char* name) const;
   std::optional<std::string> try_read(const std::string& name) const { return try_read(name.c_str()); }
+  /// The same in less time for files that are made in one piece: "status", "cgroup", "syscall" of a thread.
+  std::string read_record(const std::string& name) const;
+  std::optional<std::string> try_read_record(const std::string& name) const;
   /// Target of a link, e.g. "exe", "fd/3", "ns/net".
   std::string link(const char* name) const;
   std::string link(const std::string& name) const { return link(name.c_str()); }

@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -44,6 +46,7 @@ void Executor::index(size_t n) {
   NodePrograms& p = programs_[n];
   for (const StoredProgram* s : {&p.build, &p.settle, &p.join, &p.finish})
     if (!s->empty()) by_address_[s->at.value] = {n, -1, s};
+  for (const MakerProgram& maker : p.makers) by_address_[maker.program.at.value] = {n, -1, &maker.program};
   for (size_t i = 0; i < p.threads.size(); i++)
     by_address_[p.threads[i].at.value] = {n, static_cast<int>(i) + 1, &p.threads[i]};
   for (const auto& [thread, program] : p.branches)
@@ -102,10 +105,30 @@ void Executor::wait_for_threads(HostPid leader) {
   for (int tid : procfs::ProcDir(proc_root_.get(), leader).numbers("task")) {
     if (tid == leader.value) continue;
     size_t before = traps_ + exits_;
-    on_report(Waits::wait(HostPid(tid)));  // born, which stops it
+    if (!alive_.count(HostPid(tid))) on_report(Waits::wait(HostPid(tid)));  // born, which stops it
     if (traps_ + exits_ == before) running.push_back(tid);
   }
   for (int tid : running) wait_for(HostPid(tid));
+}
+
+/// Whether the ids in the images are those that the engine itself sees.
+bool Executor::sees_ids_of_tree() const {
+  struct stat own {};
+  struct stat theirs {};
+  return ::fstatat(proc_root_.get(), "self/ns/pid", &own, 0) == 0 &&
+         ::fstatat(proc_root_.get(), format("%d/ns/pid", root().value).c_str(), &theirs, 0) == 0 &&
+         own.st_ino == theirs.st_ino;
+}
+
+/// While the next ones are made, the threads that have been born get on: each is stopped by its birth.
+void Executor::run_makers(size_t n, bool knows_tids) {
+  const NodePrograms& p = programs_[n];
+  for (size_t k = 0; k < p.makers.size(); k++) {
+    wait_for(nodes_[n].pid);
+    start(nodes_[n].pid, k + 1 < p.makers.size() ? p.makers[k + 1].program : p.finish);
+    if (!knows_tids) continue;
+    for (size_t i : p.makers[k].threads) on_report(Waits::wait(HostPid(task_of(n).threads[i].tid.value)));
+  }
 }
 
 const PlanNode* Executor::made_as(HostPid pid, PlanNode::Kind kind) const {
@@ -319,11 +342,13 @@ bool Executor::stop_thread(HostPid tid, int signal, RemoteAddr pause) {
 void Executor::finish() {
   traps_ = exits_ = 0;
   for (size_t n = 0; n < nodes_.size(); n++)
-    if (!programs_[n].finish.empty()) {
-      start(nodes_[n].pid, programs_[n].finish);
-      for (const auto& [thread, program] : programs_[n].branches)
-        start(nodes_[n].threads[thread].tid, programs_[n].threads[thread - 1]);
+    if (const NodePrograms& p = programs_[n]; !p.finish.empty()) {
+      start(nodes_[n].pid, p.makers.empty() ? p.finish : p.makers[0].program);
+      for (const auto& [thread, program] : p.branches) start(nodes_[n].threads[thread].tid, p.threads[thread - 1]);
     }
+  // no process waits for its end before all others have their threads: it may need what those do then
+  const bool knows_tids = sees_ids_of_tree();
+  for (size_t n = 0; n < nodes_.size(); n++) run_makers(n, knows_tids);
   for (size_t n = 0; n < nodes_.size(); n++) {
     if (programs_[n].finish.empty()) continue;
     wait_for(nodes_[n].pid);

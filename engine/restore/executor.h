@@ -52,6 +52,8 @@ class Executor {
   void wait_all(size_t expected);
   void wait_for(HostPid tid);
   void wait_for_threads(HostPid leader);
+  void run_makers(size_t node, bool knows_tids);
+  bool sees_ids_of_tree() const;
   void on_report(const Stop& stop);
   const PlanNode* made_as(HostPid pid, PlanNode::Kind kind) const;
   void on_trap(HostPid tid);

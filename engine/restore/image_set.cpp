@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/base/error.h"
+#include "engine/base/side_work.h"
 #include "engine/memory/aio_ring.h"
 #include "engine/process/seccomp.h"
 #include "engine/restore/pagemap_reader.h"
@@ -99,12 +100,13 @@ ImageTask load_task(const ImageDir& dir, PagemapReader& pagemaps, const pb::pstr
   if (t.zombie) return t;
   if (p.threads_size() == 0 || p.threads(0) != p.pid())
     bad("pstree.img", format("pid %u: its first thread is not itself", p.pid()));
-  for (int i = 1; i < p.threads_size(); i++) {
-    ImageThread th;
-    th.tid = NsPid(static_cast<int32_t>(p.threads(i)));
-    th.core = dir.one<pb::core_entry>(Img::core, p.threads(i));
-    t.threads.push_back(std::move(th));
-  }
+  t.threads.resize(static_cast<size_t>(p.threads_size()));
+  SideWork(t.threads.size() - 1, [&](size_t i) {
+    ImageThread& th = t.threads[i + 1];
+    const uint32_t tid = p.threads(static_cast<int>(i) + 1);
+    th.tid = NsPid(static_cast<int32_t>(tid));
+    th.core = dir.one<pb::core_entry>(Img::core, tid);
+  }).finish();
   if (t.ext.has_dead_leader_status() && t.threads.size() < 2)
     bad("pstree.img", format("pid %u: its leader has exited, but it has no other thread", p.pid()));
   for (ImageThread& th : t.threads)
@@ -210,11 +212,12 @@ std::unique_ptr<ImageSet> load_images(const ImageDir& dir) {
   set->tasks.reserve(pstree.size());
   PagemapReader pagemaps(dir, set->pages_files);
   for (const auto& p : pstree) set->tasks.push_back(load_task(dir, pagemaps, p));
-  for (auto& t : set->tasks)
-    for (auto& th : t.threads) {
-      for (const auto& e : t.ext.threads())
-        if (e.tid() == static_cast<uint32_t>(th.tid.value)) th.ext = &e;
-    }
+  for (auto& t : set->tasks) {
+    std::map<uint32_t, const pb::nsr_thread_entry*> by_tid;
+    for (const auto& e : t.ext.threads()) by_tid[e.tid()] = &e;
+    for (auto& th : t.threads)
+      if (auto e = by_tid.find(static_cast<uint32_t>(th.tid.value)); e != by_tid.end()) th.ext = e->second;
+  }
   link_tree(*set);
   set->files = dir.all<pb::file_entry>(Img::files);
   for (const auto& f : set->files)

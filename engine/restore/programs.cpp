@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -38,6 +39,7 @@ namespace {
 const Logger log("restore");
 
 constexpr size_t kRingOperands = 544 << 10;  // what is registered with an io_uring (engine/files/io_uring.cpp)
+constexpr size_t kThreadsOfMaker = 64;       // the engine sees to those while the next maker runs
 constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
                                   CLONE_CHILD_CLEARTID | CLONE_PTRACE;
 
@@ -328,11 +330,16 @@ class Builder {
       filters.push_back(seccomp_chain(set_.seccomp, th.core.thread_core(), t.object()));
     size_t common = SeccompEmitter::common(filters);
     seccomp_.emit(filters[0], 0, common, p.calls, arena_);
+    std::vector<size_t> made;
     for (size_t i = 1; i < t.threads.size(); i++) {
       bool exists =
           std::any_of(node.branches.begin(), node.branches.end(), [&](const auto& b) { return b.thread == i; });
       build_thread(t, i, filters[i], exists ? 0 : common, out_[n]);
-      if (!exists) make_thread(t, i, out_[n].threads.back().at, p.calls);
+      if (exists) continue;
+      if (made.size() == kThreadsOfMaker)
+        out_[n].makers.push_back({stored(std::exchange(p, {}), arena_), std::exchange(made, {})});
+      make_thread(t, i, out_[n].threads.back().at, p.calls);
+      made.push_back(i);
     }
     build_file_records(t, p.calls);
     build_scheduling(t.threads[0], p.calls);
@@ -343,7 +350,7 @@ class Builder {
     emit_rlimits(t.threads[0].core, LastSteps::queues_late(t), p.calls, arena_);
     if (uint64_t clear = t.threads[0].core.thread_info().clear_tid_addr()) p.calls.call(SYS_set_tid_address, clear);
     seccomp_.emit(filters[0], common, filters[0].size(), p.calls, arena_);
-    emit_thread_last(t.threads[0].core, t.mm, true, self_.users.groups_fixed, p.calls, arena_);
+    emit_thread_last(t.threads[0].core, t.mm, true, false, self_.users.groups_fixed, p.calls, arena_);
     out_[n].finish = stored(std::move(p), arena_);
   }
 
@@ -369,7 +376,8 @@ class Builder {
     build_scheduling(th, p.calls);
     emit_thread(th.core, th.ext, t.pid, th.tid, p.calls, arena_);
     seccomp_.emit(filters, inherited, filters.size(), p.calls, arena_);
-    emit_thread_last(th.core, t.mm, false, self_.users.groups_fixed, p.calls, arena_);
+    const bool born_alike = !self_.users.own && are_own(th.core.thread_core().creds());
+    emit_thread_last(th.core, t.mm, false, born_alike, self_.users.groups_fixed, p.calls, arena_);
     out.threads.push_back(stored(std::move(p), arena_));
   }
 

@@ -27,6 +27,12 @@ struct StoredProgram {
   }
 };
 
+/// A program that makes threads of its process, by their indices in ImageTask::threads.
+struct MakerProgram {
+  StoredProgram program;
+  std::vector<size_t> threads;
+};
+
 /// Programs of one node of the plan, in the order in which they run.
 struct NodePrograms {
   uint64_t kept_bytes = 0;             ///< of its memory: there from birth
@@ -35,8 +41,9 @@ struct NodePrograms {
   std::optional<Program::Index> uffd;  ///< record of build that opens a userfaultfd, where one is needed
   PushJob push;                        ///< what to fill; its pid and descriptor are not known yet
   StoredProgram join;                  ///< joins a group; a zombie also exits
+  std::vector<MakerProgram> makers;    ///< of a process with many threads: what finish would begin with
   StoredProgram finish;                ///< descriptors, threads, process state, credentials
-  std::vector<StoredProgram> threads;  ///< of its threads but the first, started by finish
+  std::vector<StoredProgram> threads;  ///< of its threads but the first, started by makers and finish
   /// Of threads that build makes because they have children: index in ImageTask::threads, and what they run then.
   std::vector<std::pair<size_t, StoredProgram>> branches;
 };

@@ -104,6 +104,7 @@ class Restore {
     if (!options_.exec_cmd.empty()) become_command();
     if (options_.detached && !options_.sibling && options_.launcher_fd < 0) leave_quietly();
     if (!options_.detached && options_.launcher_fd < 0) wait_for_children(std::move(terminal));
+    (void)set_.release();  // the process ends: nobody needs thousands of messages taken apart one by one
     return 0;
   }
 
@@ -205,6 +206,7 @@ class Restore {
 
   /// It is born with the engine's limits and the clocks that are made for it.
   void bear_root() {
+    PhaseTimer timer(log, "creating the root");
     raise_descriptor_limit();
     carry_clocks();
     BornRoot::Birth birth;

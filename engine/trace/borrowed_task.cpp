@@ -92,7 +92,9 @@ rlim_t mapped_bytes(HostPid pid) {
 
 }  // namespace
 
-BorrowedTask::BorrowedTask(FrozenTask& task, size_t data_size) : task_(task) { bootstrap(data_size); }
+BorrowedTask::BorrowedTask(FrozenTask& task, size_t data_size) : task_(task), parked_(task.threads.size()) {
+  bootstrap(data_size);
+}
 
 BorrowedTask::~BorrowedTask() {
   try {
@@ -229,6 +231,8 @@ void BorrowedTask::map_area() {
   void* local = ::mmap(nullptr, area_size_, PROT_READ | PROT_WRITE, MAP_SHARED, object.get(), 0);
   if (local == MAP_FAILED) throw_errno(Failure::environment, object_of(task_), "mapping the shared area failed", errno);
   local_ = static_cast<std::byte*>(local);
+  // by thousands, one page fault after the other costs more; kernels before 5.14 cannot
+  if (task_.threads.size() > 64) (void)::madvise(local_, area_size_, MADV_POPULATE_WRITE);
   auto stub = arch::stub();
   std::memcpy(local_, stub.data(), stub.size());
   arena_ = Arena(local_ + code_size_, RemoteAddr(area_.value + code_size_), area_size_ - code_size_);
@@ -240,12 +244,14 @@ void BorrowedTask::map_area() {
   flags_ = arena_.alloc(task_.threads.size() * 8);
 }
 
-void BorrowedTask::run(std::vector<Program>& programs) {
+RemoteAddr BorrowedTask::code_of(size_t thread) const {
+  return RemoteAddr(area_.value + kStubRoom + thread * arch::kThreadCodeSize);
+}
+
+std::vector<RemoteAddr> BorrowedTask::prepare(std::vector<Program>& programs) {
   RemoteAddr bell = arena_.alloc(8), reply = arena_.alloc(8);
   std::vector<RemoteAddr> stored(programs.size());
   own_code_.resize(programs.size());
-  size_t running = 0;
-  *arena_.local<uint32_t>(rung_) = 0;
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
     // the count first: who hears a bell finds all that it rings for
@@ -253,45 +259,84 @@ void BorrowedTask::run(std::vector<Program>& programs) {
                       FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_LT, 0));
     programs[i].allow(SYS_write, remote_socket_, bell, 1);
     programs[i].allow(SYS_read, remote_socket_, reply, 8);
-    RemoteAddr at(area_.value + kStubRoom + i * arch::kThreadCodeSize);
+    RemoteAddr at = code_of(i);
     FrozenThread& th = task_.threads[i];
     RemoteAddr flags(flags_.value + 8 * i);
     *arena_.local<uint64_t>(flags) = th.regs.eflags;
     arch::ThreadState self{th.regs, th.signal_mask};
-    auto draft = arch::thread_code(at, self, area_, RemoteAddr(0), counter_, remote_socket_, flags);
-    own_code_[i] = RemoteAddr(at.value + draft.own_offset);
-    stored[i] = programs[i].store_leaving(arena_, RemoteAddr(at.value + draft.leave_offset));
+    stored[i] = programs[i].store_leaving(arena_);
     auto code = arch::thread_code(at, self, area_, stored[i], counter_, remote_socket_, flags);
+    own_code_[i] = RemoteAddr(at.value + code.own_offset);
+    programs[i].leave_at(arena_, stored[i], RemoteAddr(at.value + code.leave_offset));
     std::memcpy(local_ + (at.value - area_.value), code.code.data(), code.code.size());
   }
+  return stored;
+}
+
+void BorrowedTask::launch(size_t thread) {
+  FrozenThread& th = task_.threads[thread];
+  Tracee tracee(th.tid);
+  std::atomic_ref<int32_t>(*arena_.local<int32_t>(counter_)).fetch_add(1);
+  tracee.set_registers(arch::at_code(th.regs, code_of(thread)));
+  th.diverted = true;
+  tracee.set_signal_mask(~0ull);
+  tracee.resume();
+  parked_[thread] = true;
+}
+
+void BorrowedTask::run_programs(std::vector<Program>& programs) {
+  stop_all();
+  const std::vector<RemoteAddr> stored = prepare(programs);
+  *arena_.local<uint32_t>(rung_) = 0;
+  size_t running = 0;
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
-    FrozenThread& th = task_.threads[i];
-    Tracee tracee(th.tid);
-    std::atomic_ref<int32_t>(*arena_.local<int32_t>(counter_)).fetch_add(1);
-    RemoteAddr at(area_.value + kStubRoom + i * arch::kThreadCodeSize);
-    tracee.set_registers(arch::at_code(th.regs, at));
-    th.diverted = true;
-    tracee.set_signal_mask(~0ull);
-    tracee.resume();
+    launch(i);
     running++;
   }
   wait_for_bells(running);
-  for (size_t i = 0; i < programs.size(); i++)
-    if (!programs[i].empty()) Tracee(task_.threads[i].tid).interrupt();
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
-    Stop stop = Tracee(task_.threads[i].tid).wait_interrupted(Deadline::never());
-    if (stop.kind != Stop::Kind::event)
-      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
     const Record* results = arena_.local<Record>(stored[i]);
     for (size_t k = 0; k < programs[i].size(); k++) programs[i].at(k).result = results[k].result;
   }
+}
+
+void BorrowedTask::run(std::vector<Program>& programs) {
+  run_programs(programs);
+  stop_all();
+  leave_cave();
+}
+
+void BorrowedTask::run_and_park(std::vector<Program>& programs) {
+  run_programs(programs);
+  stop_parked(1);
+  leave_cave();
+}
+
+void BorrowedTask::stop_parked(size_t end) {
+  std::vector<Tracee> stopping;
+  for (size_t i = 0; i < end; i++) {
+    if (!parked_[i]) continue;
+    stopping.emplace_back(task_.threads[i].tid).interrupt();
+    parked_[i] = false;
+  }
+  for (const Tracee& tracee : stopping)
+    if (tracee.wait_interrupted(Deadline::never()).kind != Stop::Kind::event)
+      throw Error(Failure::target, object_of(task_), "it was killed during the dump", "nothing else was changed");
+}
+
+void BorrowedTask::stop_all() {
+  stop_parked(parked_.size());
+  // Only now: for each bell that goes the kernel walks the list of all threads that wait there.
   char bells[8];
   while (::recv(socket_.get(), bells, sizeof bells, MSG_DONTWAIT) > 0) {
   }
-  // All threads wait in the area, whose own code takes them home: the borrowed bytes are not needed until give_back(),
-  // and the image of that page must not hold them.
+}
+
+/// All threads wait in the area, whose own code takes them home: the borrowed bytes are not needed until give_back(),
+/// and the image of that page must not hold them.
+void BorrowedTask::leave_cave() {
   if (!cave_clean_) clean_cave();
   cave_clean_ = true;
 }
@@ -302,7 +347,6 @@ void BorrowedTask::wait_for_bells(size_t running) {
   sigaddset(&chld, SIGCHLD);
   UniqueFd stops(::signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
   UniqueFd events(::epoll_create1(EPOLL_CLOEXEC));
-  // The bells are not taken out yet: with each that goes the kernel walks the list of all threads that wait there.
   for (auto [fd, mode] : {std::pair(socket_.get(), EPOLLET), {pidfd_.get(), EPOLL_EVENTS{}}, {stops.get(), {}}}) {
     epoll_event event{EPOLLIN | static_cast<uint32_t>(mode), {.fd = fd}};
     if (!events || ::epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &event) != 0)
@@ -334,6 +378,7 @@ void BorrowedTask::let_stopped_go_on(int signal_fd) {
 void BorrowedTask::give_back() {
   given_back_ = true;
   if (!area_) return;
+  stop_parked(parked_.size());
   // every other thread first: the area goes away under them
   for (size_t i = 1; i < task_.threads.size(); i++) {
     FrozenThread& th = task_.threads[i];

@@ -33,6 +33,9 @@ class BorrowedTask {
   /// Runs one program per thread (threads in the task's order; an empty program leaves that thread alone), all at once,
   /// and returns when all have ended. Failed calls are results, not errors: a dump program has no fatal record.
   void run(std::vector<Program>& programs);
+  /// The same in less time: of the threads only the first is stopped again, the others wait in the area, out of reach
+  /// of ptrace, until the next run() or give_back().
+  void run_and_park(std::vector<Program>& programs);
   /// Unmaps area and socket; all threads are stopped again with their own registers and masks. Once.
   void give_back();
   /// The engine lets go without undoing anything: for a task that is killed next.
@@ -43,11 +46,21 @@ class BorrowedTask {
   RemoteAddr find_cave(size_t size);
   void write_cave();
   void clean_cave();
+  void leave_cave();
+  /// The code by which a thread enters its program and leaves it.
+  RemoteAddr code_of(size_t thread) const;
   /// Bytes at the end of this page that a killed engine has left, no thread being in them any more.
   size_t stale_code(const std::vector<std::byte>& page, uint64_t at) const;
   void take_socket(const Tracee& tracee, long result);
   void make_room_for_bells(int end);
   void map_area();
+  /// Returns where the results will be.
+  std::vector<RemoteAddr> prepare(std::vector<Program>& programs);
+  void run_programs(std::vector<Program>& programs);
+  void launch(size_t thread);
+  /// Stops the threads below `end` that wait behind their programs.
+  void stop_parked(size_t end);
+  void stop_all();
   void wait_for_bells(size_t running);
   void let_stopped_go_on(int signal_fd);
 
@@ -62,6 +75,7 @@ class BorrowedTask {
   RemoteAddr rung_{};  ///< counts the threads that have come to the end of their program
   arch::BorrowCode borrow_;
   std::vector<RemoteAddr> own_code_;    ///< of each thread: where it takes back its mask and registers by itself
+  std::vector<bool> parked_;            ///< of each thread: it runs a program, or waits behind it, and is not stopped
   std::vector<std::byte> cave_before_;  ///< what stands there to the end of its page when nobody borrows
   bool given_back_ = false;
   bool cave_clean_ = false;  ///< the borrowing code is not in the task at the moment

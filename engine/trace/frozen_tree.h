@@ -10,22 +10,25 @@
 
 #include "arch/arch.h"
 #include "engine/base/ids.h"
+#include "engine/procfs/status.h"
 #include "engine/trace/cgroup_freezer.h"
 #include "engine/trace/sleep_clock.h"
 #include "engine/trace/tracee.h"
 
 namespace nsr {
 
-/// One frozen thread: registers and mask as it was stopped; the engine may divert it, resume() puts these back.
+/// One frozen thread: registers and mask with which it goes on; the engine may divert it, resume() puts these back.
 struct FrozenThread {
   HostPid tid;
   NsPid ns_tid;
   arch::Registers regs{};
   uint64_t signal_mask = 0;
-  bool diverted = false;           ///< its registers are not its own at the moment
-  int stop_signal = 0;             ///< it was in a group stop by this signal when it was frozen
-  std::optional<SleepMark> sleep;  ///< it slept in a call with a timeout when the freeze began
-  uint64_t slept_ns = 0;           ///< how long by then; 0 = unknown
+  bool diverted = false;                         ///< its registers are not its own at the moment
+  int stop_signal = 0;                           ///< it was in a group stop by this signal when it was frozen
+  std::optional<SleepMark> sleep;                ///< it slept in a call with a timeout when the freeze began
+  uint64_t slept_ns = 0;                         ///< how long by then; 0 = unknown
+  std::shared_ptr<const procfs::Status> status;  ///< read when it had stopped
+  RseqConfig rseq;
 };
 
 /// One process of the tree. A zombie has no threads.

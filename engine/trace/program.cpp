@@ -71,6 +71,10 @@ RemoteAddr Program::store(Arena& arena) const { return store(arena, kEndProgram,
 
 RemoteAddr Program::store_then(Arena& arena, RemoteAddr next) const { return store(arena, kJump, next.value); }
 
-RemoteAddr Program::store_leaving(Arena& arena, RemoteAddr code) const { return store(arena, kLeave, code.value); }
+RemoteAddr Program::store_leaving(Arena& arena) const { return store(arena, kLeave, 0); }
+
+void Program::leave_at(const Arena& arena, RemoteAddr stored, RemoteAddr code) const {
+  arena.local<Record>(stored)[records_.size()].arg[0] = code.value;
+}
 
 }  // namespace nsr

@@ -104,7 +104,9 @@ class Program {
   /// Copies the program into the arena, ended by `end` (kEndProgram, or a jump to `next`). Returns its address.
   RemoteAddr store(Arena& arena) const;
   RemoteAddr store_then(Arena& arena, RemoteAddr next) const;
-  RemoteAddr store_leaving(Arena& arena, RemoteAddr code) const;
+  /// The same for code that is written afterwards: leave_at() names it.
+  RemoteAddr store_leaving(Arena& arena) const;
+  void leave_at(const Arena& arena, RemoteAddr stored, RemoteAddr code) const;
 
  private:
   RemoteAddr store(Arena& arena, int32_t end, uint64_t operand) const;

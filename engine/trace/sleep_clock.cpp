@@ -37,14 +37,23 @@ std::optional<uint64_t> exec_start(const std::string& sched) {
   return ms * 1000000 + ns;
 }
 
-/// From /proc/PID/task/TID/syscall: "NR 0xARG0 ... 0xARG5 0xSP 0xIP", "-1 ..." or "running".
-bool has_timeout(const std::string& text) {
-  char* at = nullptr;
-  long nr = std::strtol(text.c_str(), &at, 10);
-  if (at == text.c_str() || nr < 0) return false;
-  uint64_t arg[6] = {};
-  for (uint64_t& a : arg) a = std::strtoull(at, &at, 16);
-  switch (nr) {
+/// After an interruption the number of the call is restart_syscall; where the thread waits tells which one it was.
+long restarted_number(const procfs::ProcDir& dir, HostPid tid, const procfs::CurrentCall& call) {
+  if (call.nr != SYS_restart_syscall) return 0;
+  std::string place = dir.try_read(format("task/%d/wchan", tid.value)).value_or("");
+  if (place.find("futex") != std::string::npos) return SYS_futex;
+  if (place.find("poll") != std::string::npos) return SYS_poll;
+  // All of nanosleep is scheduler code, which wchan leaves out: it shows the entry. A clock id is no pointer.
+  if (place.find("sleep") != std::string::npos || place.find("syscall") != std::string::npos)
+    return call.arg[0] < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
+  return 0;
+}
+
+}  // namespace
+
+bool has_timeout(const procfs::CurrentCall& call) {
+  const auto& arg = call.arg;
+  switch (call.nr) {
     case SYS_poll:
       return static_cast<int32_t>(arg[2]) > 0;
     case SYS_epoll_wait:
@@ -71,24 +80,9 @@ bool has_timeout(const std::string& text) {
   }
 }
 
-/// After an interruption the number of the call is restart_syscall; where the thread waits tells which one it was.
-long restarted_number(const procfs::ProcDir& dir, HostPid tid, const std::string& call) {
-  char* at = nullptr;
-  if (std::strtol(call.c_str(), &at, 10) != SYS_restart_syscall) return 0;
-  uint64_t first = std::strtoull(at, nullptr, 16);
-  std::string place = dir.try_read(format("task/%d/wchan", tid.value)).value_or("");
-  if (place.find("futex") != std::string::npos) return SYS_futex;
-  if (place.find("poll") != std::string::npos) return SYS_poll;
-  // All of nanosleep is scheduler code, which wchan leaves out: it shows the entry. A clock id is no pointer.
-  if (place.find("sleep") != std::string::npos || place.find("syscall") != std::string::npos)
-    return first < 4096 ? SYS_clock_nanosleep : SYS_nanosleep;
-  return 0;
-}
-
-}  // namespace
-
 std::optional<SleepMark> mark_sleep(const procfs::ProcDir& dir, HostPid tid) {
-  auto call = dir.try_read(format("task/%d/syscall", tid.value));
+  auto text = dir.try_read(format("task/%d/syscall", tid.value));
+  auto call = text ? procfs::parse_current_call(*text) : std::nullopt;
   if (!call || !has_timeout(*call)) return std::nullopt;
   auto sched = dir.try_read(format("task/%d/sched", tid.value));
   uint64_t now = monotonic_ns();

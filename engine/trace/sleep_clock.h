@@ -8,6 +8,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/procfs/reader.h"
+#include "engine/procfs/syscall.h"
 
 namespace nsr {
 
@@ -20,8 +21,11 @@ struct SleepMark {
       0;  ///< the call which restart_syscall goes on with, as the kernel function it waits in tells; 0: unknown
 };
 
-/// Looks at a thread that is not stopped yet. Nothing when it is not in a call with a relative, finite timeout. dir: of
-/// the process.
+/// Whether it is a call with a relative, finite timeout.
+bool has_timeout(const procfs::CurrentCall& call);
+
+/// Looks at a thread that is not stopped yet. Nothing when it is not in a call with such a timeout. dir: of the
+/// process.
 std::optional<SleepMark> mark_sleep(const procfs::ProcDir& dir, HostPid tid);
 
 /// Converts marks. Scheduler clocks differ from CPU to CPU (interrupt and stolen time), so each is compared with

@@ -162,10 +162,14 @@ void Tracee::set_signal_mask(uint64_t mask) const {
 }
 
 std::vector<std::byte> Tracee::xsave() const {
-  std::vector<std::byte> area(16384);
-  iovec io{area.data(), area.size()};
-  if (request(PTRACE_GETREGSET, tid_, NT_X86_XSTATE, to_data(&io))) fail("reading extended registers", errno);
-  area.resize(io.iov_len);
+  std::vector<std::byte> area;
+  for (size_t size : {arch::usual_xsave_size(), arch::xsave_size()}) {
+    area.resize(size);
+    iovec io{area.data(), area.size()};
+    if (request(PTRACE_GETREGSET, tid_, NT_X86_XSTATE, to_data(&io))) fail("reading extended registers", errno);
+    area.resize(io.iov_len);
+    if (!arch::is_cut_off(area)) break;
+  }
   return area;
 }
 

@@ -75,6 +75,7 @@ class Tracee {
   void set_registers(const arch::Registers& r) const;
   uint64_t signal_mask() const;
   void set_signal_mask(uint64_t mask) const;
+  /// As much of the area as is in use.
   std::vector<std::byte> xsave() const;
   /// 0 or errno (EINVAL: state that the thread has no room for, or that this CPU lacks).
   [[nodiscard]] int set_xsave(const std::vector<std::byte>& area) const;

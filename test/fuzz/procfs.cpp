@@ -16,6 +16,7 @@
 #include "engine/procfs/smaps.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
+#include "engine/procfs/syscall.h"
 #include "engine/procfs/timers.h"
 
 using namespace nsr::procfs;
@@ -32,6 +33,7 @@ constexpr Parser kParsers[] = {
     [](std::string_view t) { (void)parse_limits(t); },
     [](std::string_view t) { (void)parse_cgroup(t); },
     [](std::string_view t) { (void)parse_children(t); },
+    [](std::string_view t) { (void)parse_current_call(t); },
     [](std::string_view t) { (void)parse_id_map(t); },
     [](std::string_view t) { (void)parse_timens_offsets(t); },
     [](std::string_view t) { (void)parse_numbers("sysctl", t); },

@@ -19,6 +19,7 @@
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
+#include "engine/procfs/syscall.h"
 #include "engine/procfs/timers.h"
 #include "test/unit/samples_misc.h"
 
@@ -85,6 +86,21 @@ TEST_CASE("procfs cgroup: versions 1 and 2, removed, below the root") {
   CHECK(e[2].path == "/user.slice/gone");
   CHECK(e[2].deleted);
   for (const char* bad : {"x\n", "1:\n", "1:a\n", "1:a:b\n", "0::/"}) CHECK_THROWS_AS(parse_cgroup(bad), Error);
+}
+
+TEST_CASE("procfs syscall of a thread") {
+  auto call = parse_current_call("202 0x7f0010 0x80 0x0 0x7ffe20 0x0 0xffffffff 0x7ffe10 0x7f12a9\n");
+  REQUIRE(call);
+  CHECK(call->nr == 202);
+  CHECK(call->arg == std::array<uint64_t, 6>{0x7f0010, 0x80, 0, 0x7ffe20, 0, 0xffffffff});
+  CHECK(call->sp == 0x7ffe10);
+  CHECK(call->ip == 0x7f12a9);
+  // in a page fault, and a thread of the kernel's
+  CHECK(parse_current_call("-1 0x7ffe10 0x7f12a9\n") == CurrentCall{-1, {}, 0x7ffe10, 0x7f12a9});
+  CHECK(parse_current_call("426 0x3 0x1 0x0 0x0 0x0 0x0 0x0 0x0\n")->ip == 0);
+  CHECK_FALSE(parse_current_call("running\n"));
+  for (const char* bad : {"", "running", "x\n", "-1 0x1\n", "1 0x1 0x2\n", "0 0x0 0x0 0x0 0x0 0x0 0x0 0x1 0x2 0x3\n"})
+    CHECK_THROWS_AS(parse_current_call(bad), Error);
 }
 
 TEST_CASE("procfs files of numbers") {

@@ -15,6 +15,7 @@
 #include "engine/procfs/smaps.h"
 #include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
+#include "engine/procfs/syscall.h"
 #include "engine/procfs/timers.h"
 #include "test/unit/samples_fdinfo.h"
 #include "test/unit/samples_maps.h"
@@ -158,6 +159,7 @@ TEST_CASE("procfs parsers survive damaged small files") {
   STORM(samples::limits, parse_limits(text));
   STORM("9:name=systemd:/a\n0::/user.slice/x (deleted)\n", parse_cgroup(text));
   STORM("12 345 6789 ", parse_children(text));
+  STORM("202 0x7f0010 0x80 0x0 0x7ffe20 0x0 0xffffffff 0x7ffe10 0x7f12a9\n", parse_current_call(text));
   STORM("         0     100000      65536\n     65536       1000          1\n", parse_id_map(text));
   STORM("monotonic   -86400   0\nboottime   7   999999999\n", parse_timens_offsets(text));
   STORM("32000\t1024000000\t500\t32000\n", parse_numbers("sem", text));
