@@ -47,8 +47,10 @@ void AddressSpace::add_vma(const pb::vma_entry& v, const pb::nsr_vma_entry* ext,
   vma.ext = ext;
   vma.flags = ext ? ext->flags() : 0;
   bool accounted = vma.has(VmFlag::ac);
+  vma.forced =
+      ext && filled && !accounted && !(v.prot() & PROT_WRITE) && !(v.flags() & MAP_NORESERVE) && !is_hugetlb(v);
   // memory is accounted when it is mapped writable; what is accounted and cannot be written once could
-  vma.loading_prot = v.prot() | (is_private(v) && (filled || accounted) ? PROT_WRITE : 0);
+  vma.loading_prot = v.prot() | (is_private(v) && !vma.forced && (filled || accounted) ? PROT_WRITE : 0);
   // only what was written once has memory that can keep it apart
   bool written = (vma.loading_prot & PROT_WRITE) || (v.flags() & MAP_NORESERVE);
   bool guarded = !vmas_.empty() && (vma.has(VmFlag::gu) || vmas_.back().has(VmFlag::gu));
@@ -85,7 +87,7 @@ bool AddressSpace::inheritable(const Vma& vma, const AddressSpace& base) const {
         b->range() == vma.range() && b->apart == vma.apart && (b != &base.vmas_.back() && (b + 1)->apart) == next_apart;
     if (!exact) return false;
   }
-  if (!is_private(v) || is_hugetlb(v)) return false;
+  if (!is_private(v) || is_hugetlb(v) || vma.forced) return false;
   constexpr uint32_t kFlags = MAP_GROWSDOWN | MAP_NORESERVE | MAP_ANONYMOUS | MAP_TYPE;
   const pb::vma_entry& w = *b->entry;
   // what was accounted once stays so

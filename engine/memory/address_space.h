@@ -44,12 +44,14 @@ class AddressSpace {
   /// for them between emit_late and emit_settle.
   /// copies: whether UFFDIO_COPY is to be had.
   void choose_pushed(bool copies);
-  bool is_pushed() const { return !copied_.empty() || !written_.empty(); }
+  bool is_pushed() const { return !copied_.empty() || !written_.empty() || !forced_.empty(); }
   /// Small pages of anonymous memory, for UFFDIO_COPY, and the mappings around them.
   std::vector<PageLoad> copied_loads() const { return cut_loads(copied_); }
   PageRanges copied_mappings() const;
   /// Huge pages and own pages of private files, for process_vm_writev(2).
   std::vector<PageLoad> written_loads() const { return cut_loads(written_); }
+  /// Pages of memory that was never writable: a debugger changed them.
+  std::vector<PageLoad> forced_loads() const { return cut_loads(forced_); }
 
   /// fd_of: the engine's descriptor of a file id as the task inherits it.
   /// area: where the programs lie. Throws Error(environment) when the vDSO in the image is of another layout than the
@@ -73,6 +75,7 @@ class AddressSpace {
     uint64_t flags = 0;  ///< VmFlag bits; 0 = unknown
     const pb::nsr_vma_entry* ext = nullptr;
     uint32_t loading_prot = 0;  ///< protection while pages are loaded
+    bool forced = false;        ///< has pages, yet was never writable
     bool inherited = false;     ///< there from birth
     bool flagged = false;       ///< MADV_DONTDUMP is set meanwhile, which its neighbour has not
     bool touched = false;       ///< had memory, has no pages now
@@ -109,10 +112,10 @@ class AddressSpace {
   const pb::nsr_mm_entry& ext_;
   std::vector<PageLoad> loads_;
   std::vector<Vma> vmas_;
-  PageRanges pages_, huge_;      ///< pages of its own; which of these are in transparent huge pages
-  PageRanges there_, born_;      ///< what its maker has when it is born; what stays of that
-  PageRanges complete_, stale_;  ///< see after_children
-  PageRanges copied_, written_;  ///< pages that the engine puts there
+  PageRanges pages_, huge_;               ///< pages of its own; which of these are in transparent huge pages
+  PageRanges there_, born_;               ///< what its maker has when it is born; what stays of that
+  PageRanges complete_, stale_;           ///< see after_children
+  PageRanges copied_, written_, forced_;  ///< pages that the engine puts there
   const AddressSpace* base_ = nullptr;
 };
 

@@ -39,11 +39,13 @@ std::vector<PageLoad> AddressSpace::cut_loads(const PageRanges& which) const {
 }
 
 void AddressSpace::choose_pushed(bool copies) {
-  PageRanges anonymous, files;
+  PageRanges anonymous, files, forced;
   for (const Vma& v : vmas_)
-    if (is_private(*v.entry) && !is_hugetlb(*v.entry)) (has_file(*v.entry) ? files : anonymous).push_back(v.range());
+    if (is_private(*v.entry) && !is_hugetlb(*v.entry))
+      (v.forced ? forced : has_file(*v.entry) ? files : anonymous).push_back(v.range());
   PageRanges late = subtract(pages_, complete_);
-  written_ = unite(intersect(late, huge_), intersect(late, files));
+  forced_ = intersect(late, forced);
+  written_ = unite(intersect(late, intersect(huge_, anonymous)), intersect(late, files));
   copied_ = intersect(subtract(late, huge_), anonymous);
   if (!copies || (!copied_.empty() && bytes_of(copied_) / copied_.size() < kCopiedRun)) copied_.clear();
   if (bytes_of(copied_) + bytes_of(written_) >= kWorthPushing) return;
@@ -112,7 +114,7 @@ void AddressSpace::emit_foreign(const AddressSpace& source, const PageRanges& wh
 void AddressSpace::emit_late(TaskProgram& out, Arena& arena) const {
   for (const PageRange& r : stale_) out.calls.call(SYS_madvise, r.start, r.end - r.start, MADV_DONTNEED);
   PageRanges late = subtract(pages_, complete_);
-  emit_pages(subtract(subtract(late, copied_), written_), out, arena);
+  emit_pages(subtract(subtract(subtract(late, copied_), written_), forced_), out, arena);
   emit_huge(intersect(written_, huge_), out.calls);
 }
 

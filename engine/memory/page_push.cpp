@@ -20,6 +20,7 @@
 #include "engine/base/error.h"
 #include "engine/base/unique_fd.h"
 #include "engine/memory/mapped_image.h"
+#include "engine/trace/tracee.h"
 
 namespace nsr {
 namespace {
@@ -123,7 +124,7 @@ class Sources {
  public:
   explicit Sources(const std::vector<PushJob>& jobs) {
     for (const PushJob& job : jobs)
-      for (const auto* list : {&job.copies, &job.written})
+      for (const auto* list : {&job.copies, &job.written, &job.forced})
         for (const PageLoad& l : *list) images_.try_emplace(l.fd, l.fd);
   }
   const MappedImage& of(const PageLoad& l) const { return images_.at(l.fd); }
@@ -195,6 +196,9 @@ void push_pages(const std::vector<PushJob>& jobs) {
     if (t) t->finish();
   // in memory that is still registered, a write would wait for us
   run_all(cut(jobs, &PushJob::written), [&](const Chunk& chunk) { write_chunk(chunk, jobs[chunk.job].pid, sources); });
+  for (const PushJob& job : jobs)
+    for (const PageLoad& l : job.forced)
+      force_write(job.pid, RemoteAddr(l.vaddr), source_of(l, sources.of(l), job.pid), l.bytes);
 }
 
 }  // namespace nsr

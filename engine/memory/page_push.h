@@ -16,6 +16,7 @@ struct PushJob {
   PageRanges mappings;            ///< whole VMAs that hold the pages of copies
   std::vector<PageLoad> copies;   ///< pages of anonymous memory, absent
   std::vector<PageLoad> written;  ///< memory that the task may write
+  std::vector<PageLoad> forced;   ///< private memory that it may not write
 };
 
 /// Whether this kernel lets the engine make copies (userfaultfd(2) with the right to handle faults of the kernel).

@@ -133,7 +133,12 @@ class Builder {
     if (has_space) spaces_[n]->emit_late(p, arena_);
     if (has_space && spaces_[n]->is_pushed()) {
       PushJob& push = out_[n].push;
-      push = {HostPid(), -1, spaces_[n]->copied_mappings(), spaces_[n]->copied_loads(), spaces_[n]->written_loads()};
+      push = {HostPid(),
+              -1,
+              spaces_[n]->copied_mappings(),
+              spaces_[n]->copied_loads(),
+              spaces_[n]->written_loads(),
+              spaces_[n]->forced_loads()};
       // nobody waits for faults; in a user namespace only what promises that the kernel's are none of its affair is
       // given
       const int only_copies = self_.users.own ? UFFD_USER_MODE_ONLY : 0;

@@ -1,6 +1,6 @@
 // fanotify: marks of an inode with an ignored mask, and of a directory's children.
 // ignore: fd \d+ info$
-// ignore: taskstate
+// ignore: taskstate \d+ fd
 #include <sys/fanotify.h>
 
 #include "victim.h"
