@@ -125,8 +125,10 @@ std::string NamedFiles::name_of(const OpenFile& file, uint32_t id, DumpContext& 
   if (S_ISCHR(file.st.st_mode) && ctx.options().evasive_devices && taken && S_ISCHR(st.st_mode) &&
       st.st_rdev == file.st.st_rdev)
     return path;
-  if (taken && !deleted)
-    throw Error(Failure::unsupported, file.describe(), "its path leads to another file now",
+  if (!deleted)
+    throw Error(Failure::unsupported, file.describe(),
+                taken ? "its path leads to another file now"
+                      : "its path leads nowhere in the mounts of its task: it was opened outside of them",
                 "use --external " + external_name(file));
   if (file.fd < 0 && deleted && !ctx.options().link_remap)
     if (auto other = name_beside(file, path)) return *other;

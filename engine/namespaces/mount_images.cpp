@@ -118,6 +118,16 @@ std::string inner_options(const std::string& options, const UserMap& users) {
   });
 }
 
+UniqueFd mount_overlay(const pb::mnt_entry& e) {
+  const char* path = e.mountpoint().c_str();
+  if (::mount(e.source().c_str(), path, "overlay", e.flags() & ~static_cast<unsigned long>(MS_UNBINDABLE),
+              e.options().c_str()))
+    throw_errno(Failure::environment, mount_object(e.mountpoint()), "it cannot be mounted", errno);
+  UniqueFd mount(::open(path, O_PATH | O_CLOEXEC));
+  if (!mount) throw_errno(Failure::environment, mount_object(e.mountpoint()), "it cannot be opened", errno);
+  return mount;
+}
+
 void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const MountMakers& makers) {
   if (e.fstype() != pb::TMPFS || !images.has(Img::tmpfs_dev, e.root_dev())) return;
   std::string name = image_name(Img::tmpfs_dev, e.root_dev());

@@ -48,6 +48,8 @@ struct MountMakers {
   std::string context{};    ///< as NewFileSystem::context
 };
 
+/// Mounts an overlay at its mount point, where its directories are looked for. Throws Error(environment).
+UniqueFd mount_overlay(const pb::mnt_entry& e);
 /// Fills the (writable) tmpfs that is mounted there from its archive, which tar(1) unpacks. Nothing when there is none.
 void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const MountMakers& makers);
 /// Writes the archive; user_namespace: as above.

@@ -32,6 +32,27 @@ UniqueFd make(const ImageDir& images, const pb::mnt_entry& e, const pb::nsr_own_
   return made;
 }
 
+/// What can only be made when others are in place: an overlay of their directories, a part of a file system of the
+/// tree's own, of which another mount is `whole`.
+UniqueFd make_late(const pb::mnt_entry& e, const pb::mnt_entry* whole, int whole_fd) {
+  if (!whole) return mount_overlay(e);
+  auto path = path_below(whole->root(), e.root());
+  if (!path)
+    throw Error(Failure::image, mount_object(e.mountpoint()),
+                "it is no part of what is mounted on " + whole->mountpoint());
+  UniqueFd part = clone_mount(whole_fd, *path);
+  set_propagation_of(part.get(), MS_PRIVATE, mount_object(e.mountpoint()));
+  return part;
+}
+
+void put_in_place(const pb::mnt_entry& e, const UniqueFd& mount) {
+  std::string object = mount_object(e.mountpoint());
+  set_mount_flags(mount.get(), e.flags(), 0, object);
+  UniqueFd place(::open(e.mountpoint().c_str(), O_PATH | O_CLOEXEC));
+  if (!place) throw_errno(Failure::environment, object, "its mount point is not there", errno);
+  attach_mount(mount.get(), place.get(), "", object);
+}
+
 }  // namespace
 
 bool has_own_root(const ImageDir& images, uint64_t id) {
@@ -46,21 +67,28 @@ void fill_mount_namespace(const ImageDir& images, uint64_t id, const MountMakers
   for (const auto& e : images.all<pb::mnt_entry>(Img::mountpoints, id)) entries[e.mnt_id()] = e;
   // What is mounted over /proc takes the engine's own away: all is made before anything is put in its place.
   std::vector<std::pair<const pb::mnt_entry*, UniqueFd>> made;
+  std::map<uint32_t, size_t> wholes;  // by device: which of them
   for (const auto& own : ext.own()) {
     auto at = entries.find(own.mnt_id());
     if (at == entries.end())
       throw Error(Failure::image, image_name(Img::mountpoints, id), format("mount %u is missing", own.mnt_id()));
-    made.emplace_back(&at->second, make(images, at->second, own, makers));
+    const pb::mnt_entry& e = at->second;
+    bool late = e.fstype() == pb::OVERLAYFS || (!own.has_bind() && wholes.count(e.root_dev()));
+    if (!late && !own.has_bind()) wholes[e.root_dev()] = made.size();
+    made.emplace_back(&e, late ? UniqueFd() : make(images, e, own, makers));
   }
   for (const std::string& mountpoint : ext.removed())
     if (::umount2(mountpoint.c_str(), MNT_DETACH) && errno != EINVAL && errno != ENOENT)
       log.warn("%s stays mounted: it cannot be unmounted", mountpoint.c_str());
-  for (const auto& [e, mount] : made) {
-    std::string object = mount_object(e->mountpoint());
-    set_mount_flags(mount.get(), e->flags(), 0, object);
-    UniqueFd place(::open(e->mountpoint().c_str(), O_PATH | O_CLOEXEC));
-    if (!place) throw_errno(Failure::environment, object, "its mount point is not there", errno);
-    attach_mount(mount.get(), place.get(), "", object);
+  for (auto& [e, mount] : made) {
+    if (mount) {
+      put_in_place(*e, mount);
+    } else {
+      auto whole = wholes.find(e->root_dev());
+      bool part = whole != wholes.end();
+      mount = make_late(*e, part ? made[whole->second].first : nullptr, part ? made[whole->second].second.get() : -1);
+      if (part) put_in_place(*e, mount);
+    }
   }
 }
 

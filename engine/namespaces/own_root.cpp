@@ -141,21 +141,11 @@ void OwnRoot::attach_all() {
 void OwnRoot::attach(const AttachStep& s) {
   const pb::mnt_entry& e = entries_[s.mount];
   if (!mounts_[s.mount]) {
-    mount_overlay(s.mount);
+    mounts_[s.mount] = mount_overlay(e);
     return;
   }
   set_mount_flags(mounts_[s.mount].get(), e.flags(), 0, object(s.mount));
   if (s.parent != s.mount) attach_mount(mounts_[s.mount].get(), mounts_[s.parent].get(), s.below, object(s.mount));
-}
-
-void OwnRoot::mount_overlay(size_t i) {
-  const pb::mnt_entry& e = entries_[i];
-  const char* path = e.mountpoint().c_str();
-  if (::mount(e.source().c_str(), path, "overlay", e.flags() & ~static_cast<unsigned long>(MS_UNBINDABLE),
-              e.options().c_str()))
-    throw_errno(Failure::environment, object(i), "it cannot be mounted", errno);
-  mounts_[i] = UniqueFd(::open(path, O_PATH | O_CLOEXEC));
-  if (!mounts_[i]) throw_errno(Failure::environment, object(i), "it cannot be opened", errno);
 }
 
 void OwnRoot::share() {

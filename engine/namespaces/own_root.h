@@ -41,7 +41,6 @@ class OwnRoot {
   void make_parts();
   void attach_all();
   void attach(const AttachStep& step);
-  void mount_overlay(size_t i);
   void share();
   std::string object(size_t i) const;
 

@@ -1,6 +1,7 @@
-// flavours: own ownns ownleave root rootns
+// flavours: own ownns ownleave root rootns user userns
 // A tree in a mount namespace of its own keeps what it mounted and unmounted there: a tmpfs with files, one of them
-// open, a read-only bind mount, an mqueue file system; and /proc is that of its pid namespace.
+// open, a bind mount of a part of it, a read-only bind mount, an overlay, an mqueue file system; and /proc is that of
+// its pid namespace.
 #include <sys/mount.h>
 #include <sys/statfs.h>
 
@@ -34,6 +35,14 @@ int main(int argc, char** argv) {
   MUST(mount(from, at("bound"), NULL, MS_BIND, NULL) == 0);
   MUST(mount(NULL, at("bound"), NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) == 0);
   MUST(mount("mqueue", at("queues"), "mqueue", 0, NULL) == 0);
+  MUST(mkdir(at("part"), 0755) == 0 && mkdir(at("merged"), 0755) == 0);
+  MUST(mkdir(at("tmp/up"), 0755) == 0 && mkdir(at("tmp/work"), 0755) == 0);
+  snprintf(from, sizeof from, "%s/tmp/dir", victim_dir);
+  MUST(mount(from, at("part"), NULL, MS_BIND, NULL) == 0);
+  char layers[3 * sizeof path];
+  snprintf(layers, sizeof layers, "lowerdir=%1$s/from,upperdir=%1$s/tmp/up,workdir=%1$s/tmp/work", victim_dir);
+  MUST(mount("layers", at("merged"), "overlay", 0, layers) == 0);
+  put("merged/above", "from above");
 
   victim_ready();
 
@@ -47,7 +56,13 @@ int main(int argc, char** argv) {
   CHECK(access(at("bound/file"), R_OK) == 0);
   CHECK(open(at("bound/file"), O_RDWR) < 0 && errno == EROFS);
   CHECK(statfs(at("queues"), &fs) == 0 && fs.f_type == 0x19800202);
+  CHECK(access(at("merged/file"), R_OK) == 0 && access(at("merged/above"), R_OK) == 0);
+  CHECK(access(at("from/above"), F_OK) < 0 && access(at("tmp/up/above"), F_OK) == 0);
+  put("part/through", "seen on both");
+  CHECK(access(at("tmp/dir/through"), R_OK) == 0);
   CHECK(readlink("/proc/self", text, sizeof text) == 1 && text[0] == '1');
+  umount(at("merged"));
+  umount(at("part"));
   umount(at("tmp"));
   umount(at("bound"));
   umount(at("queues"));
