@@ -34,7 +34,7 @@
 #include "engine/memory/pagemap_links.h"
 #include "engine/memory/smaps_ahead.h"
 #include "engine/memory/sysv_segments.h"
-#include "engine/namespaces/cgroups.h"
+#include "engine/namespaces/cgroup_collector.h"
 #include "engine/namespaces/ipc_namespace.h"
 #include "engine/namespaces/mount_namespace.h"
 #include "engine/namespaces/net_namespace.h"

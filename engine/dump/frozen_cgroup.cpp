@@ -6,7 +6,8 @@
 
 #include "engine/base/error.h"
 #include "engine/base/log.h"
-#include "engine/namespaces/cgroups.h"
+#include "engine/namespaces/cgroup_hierarchies.h"
+#include "engine/procfs/cgroup.h"
 #include "engine/procfs/reader.h"
 
 namespace nsr {

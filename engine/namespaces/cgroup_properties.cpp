@@ -36,23 +36,46 @@ void apply_perms(int dir_fd, const char* name, const pb::cgroup_perms& perms, co
     log.warn("%s: owner or mode of %s cannot be set: %s", object.c_str(), *name ? name : "it", std::strerror(errno));
 }
 
-/// "cpu memory" is read, "+cpu +memory" is written. Of the types only "threaded" can be asked for. Empty: nothing to
-/// do.
+/// Lists of tasks: only whose they are is a property.
+bool is_membership(const std::string& name) {
+  return name == "cgroup.procs" || name == "cgroup.threads" || name == "tasks";
+}
+
+/// What hinders or slows the making of the tasks and cgroups that are within: a limit may have been set when there
+/// were more already.
+bool is_limit(const std::string& name) {
+  constexpr std::string_view kLimits[] = {"pids.max", "cgroup.max.descendants", "cgroup.max.depth", "cpu.max",
+                                          "cpu.cfs_quota_us"};
+  return std::ranges::count(kLimits, name) != 0;
+}
+
+/// Some files are written in another form than they are read. Empty: nothing to do.
 std::string to_write(const std::string& name, const std::string& value) {
-  if (name == "cgroup.type") return value == "threaded" ? value : std::string();
-  if (name != "cgroup.subtree_control") return value;
+  constexpr std::string_view kOom = "oom_kill_disable ";
+  if (name == "cgroup.type") return value == "threaded" ? value : std::string();  // the others come of themselves
+  if (name == "memory.oom_control" && value.starts_with(kOom)) return value.substr(kOom.size(), 1);
+  if (name != "cgroup.subtree_control") return value.empty() && name.starts_with("cpuset.") ? "\n" : value;
   std::istringstream in(value);
   std::string out, word;
   while (in >> word) out.append(out.empty() ? "+" : " +").append(word);
   return out;
 }
 
-/// io.max has a device a line, and the kernel takes one line a write.
-bool write_lines(int fd, const std::string& text) {
+bool write_at(int dir_fd, const char* name, const std::string& text) {
+  UniqueFd fd(::openat(dir_fd, name, O_WRONLY | O_CLOEXEC));
+  return fd && ::write(fd.get(), text.data(), text.size()) >= 0;
+}
+
+/// The kernel takes one line a write (io.max has a device a line). devices.list is written by way of two other files:
+/// first nothing is allowed.
+bool write_property(int dir_fd, const std::string& name, const std::string& text) {
+  bool devices = name == "devices.list";
+  if (devices && !write_at(dir_fd, "devices.deny", "a")) return false;
+  if (text == "\n") return write_at(dir_fd, name.c_str(), text);
   std::istringstream in(text);
   std::string line;
   while (std::getline(in, line))
-    if (!line.empty() && ::write(fd, line.data(), line.size()) < 0) return false;
+    if (!line.empty() && !write_at(dir_fd, devices ? "devices.allow" : name.c_str(), line)) return false;
   return true;
 }
 
@@ -62,7 +85,9 @@ void collect_properties(int dir_fd, const std::vector<std::string>& names, pb::c
   struct stat st;
   if (::fstat(dir_fd, &st) == 0) set_perms(st, *out.mutable_dir_perms());
   for (const std::string& name : names) {
-    auto value = read_file_at(dir_fd, name.c_str());
+    auto value = is_membership(name) && ::faccessat(dir_fd, name.c_str(), F_OK, 0) == 0
+                     ? std::string()
+                     : read_file_at(dir_fd, name.c_str());
     if (!value) continue;
     while (value->ends_with('\n')) value->pop_back();
     pb::cgroup_prop_entry& p = *out.add_properties();
@@ -94,27 +119,51 @@ void add_frozen(int dir_fd, pb::cgroup_dir_entry& out) {
 
 bool is_saved_frozen(const pb::cgroup_dir_entry& dir) { return std::ranges::any_of(dir.properties(), freezes); }
 
+namespace {
+
+/// Sets one that is not a limit, if it is another. False with errno.
+bool apply(int dir_fd, const std::string& object, const pb::cgroup_prop_entry& p) {
+  if (is_membership(p.name())) return true;
+  auto now = read_file_at(dir_fd, p.name().c_str());
+  if (!now) {
+    log.warn("%s: this host has no property %s (it was \"%s\")", object.c_str(), p.name().c_str(), p.value().c_str());
+    return true;
+  }
+  while (now->ends_with('\n')) now->pop_back();
+  std::string text = to_write(p.name(), p.value());
+  return text.empty() || to_write(p.name(), *now) == text || write_property(dir_fd, p.name(), text);
+}
+
+Error not_set(const std::string& object, const pb::cgroup_prop_entry& p, int error) {
+  return Error(Failure::environment, object,
+               "setting " + p.name() + " to \"" + p.value() + "\" failed: " + std::strerror(error),
+               "prepare the cgroup by hand and use --manage-cgroups=none");
+}
+
+}  // namespace
+
 void apply_properties(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir) {
+  std::vector<const pb::cgroup_prop_entry*> again;
   for (const pb::cgroup_prop_entry& p : dir.properties()) {
     if (p.name().find('/') != std::string::npos)
       throw Error(Failure::image, "cgroup.img", "property \"" + p.name() + "\" is no file name");
-    if (freezes(p)) continue;
-    auto now = read_file_at(dir_fd, p.name().c_str());
-    if (!now) {
-      log.warn("%s: this host has no property %s (it was \"%s\")", object.c_str(), p.name().c_str(), p.value().c_str());
-      continue;
-    }
-    while (now->ends_with('\n')) now->pop_back();
-    std::string text = to_write(p.name(), p.value());
-    if (*now != p.value() && !text.empty()) {
-      UniqueFd fd(::openat(dir_fd, p.name().c_str(), O_WRONLY | O_CLOEXEC));
-      if (!fd || !write_lines(fd.get(), text))
-        throw_errno(Failure::environment, object, "setting " + p.name() + " to \"" + p.value() + "\" failed", errno,
-                    "prepare the cgroup by hand and use --manage-cgroups=none");
-    }
-    if (p.has_perms()) apply_perms(dir_fd, p.name().c_str(), p.perms(), object);
+    if (!freezes(p) && !is_limit(p.name()) && !apply(dir_fd, object, p)) again.push_back(&p);
   }
+  // of two that limit one another the second may have to be set first: of memory alone, and of memory with swap
+  for (const pb::cgroup_prop_entry* p : again)
+    if (!apply(dir_fd, object, *p)) throw not_set(object, *p, errno);
+  for (const pb::cgroup_prop_entry& p : dir.properties())
+    if (p.has_perms()) apply_perms(dir_fd, p.name().c_str(), p.perms(), object);
   if (dir.has_dir_perms()) apply_perms(dir_fd, "", dir.dir_perms(), object);
+}
+
+bool has_limits(const pb::cgroup_dir_entry& dir) {
+  return std::ranges::any_of(dir.properties(), [](const auto& p) { return is_limit(p.name()); });
+}
+
+void apply_limits(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir) {
+  for (const pb::cgroup_prop_entry& p : dir.properties())
+    if (is_limit(p.name()) && !apply(dir_fd, object, p)) throw not_set(object, p, errno);
 }
 
 }  // namespace nsr

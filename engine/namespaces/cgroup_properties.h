@@ -14,8 +14,12 @@ void collect_properties(int dir_fd, const std::vector<std::string>& names, pb::c
 void add_frozen(int dir_fd, pb::cgroup_dir_entry& out);
 /// Whether it was frozen; apply_properties leaves that to the caller.
 bool is_saved_frozen(const pb::cgroup_dir_entry& dir);
-/// Writes those whose value differs, owners and modes. Throws Error(environment) naming the property that cannot be
-/// set; one that the kernel does not have is a warning.
+/// Writes those whose value differs, owners and modes, except limits that would be in the way of making the tree
+/// (pids.max). Throws Error(environment) naming the property that cannot be set; one that the kernel does not have is a
+/// warning.
 void apply_properties(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir);
+/// Those limits: when the tree is complete.
+bool has_limits(const pb::cgroup_dir_entry& dir);
+void apply_limits(int dir_fd, const std::string& object, const pb::cgroup_dir_entry& dir);
 
 }  // namespace nsr

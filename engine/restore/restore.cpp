@@ -27,7 +27,7 @@
 #include "engine/descriptors/table.h"
 #include "engine/images/stats_text.h"
 #include "engine/memory/sysv_segments.h"
-#include "engine/namespaces/cgroups.h"
+#include "engine/namespaces/cgroup_restorer.h"
 #include "engine/namespaces/network_lock.h"
 #include "engine/namespaces/time_namespace.h"
 #include "engine/process/apparmor_policy.h"
@@ -287,6 +287,7 @@ class Restore {
       executor.finish();
       if (self_.users.own) schedule(executor);
       join_cgroups(executor, cgroups);
+      cgroups.set_limits();
     }
     segments_.keep();
     root_ = executor.root();

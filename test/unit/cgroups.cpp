@@ -1,6 +1,4 @@
 // Which properties of cgroups are saved, and every --manage-cgroups mode on plain directories in place of hierarchies.
-#include "engine/namespaces/cgroups.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +10,8 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/namespaces/cgroup_properties.h"
+#include "engine/namespaces/cgroup_selection.h"
+#include "engine/namespaces/cgroup_restorer.h"
 #include "temp_dir.h"
 
 using namespace nsr;
@@ -148,15 +148,17 @@ TEST_CASE("cgroups: modes for a cgroup that is gone, and what a failed restore l
   }
 }
 
-TEST_CASE("cgroups: roots move, members are written, and impossible images are refused") {
+TEST_CASE("cgroups: the root takes the place of the topmost cgroup, members are written") {
   Yard y;
-  y.options.roots = {{"", "/all"}, {"cpu", "/moved"}};
-  y.exists("/cpu/moved", "x", "");
-  ::mkdir((y.dir.path() + "/cpu/moved/g").c_str(), 0755);
-  std::ofstream(y.dir.path() + "/cpu/moved/g/cgroup.procs") << "";
-  std::ofstream(y.dir.path() + "/cpu/moved/g/tasks") << "";
-  CgroupRestorer r(y.options, image("cpu", "/g", "cpu.shares", "1"), 1);
+  y.options.roots = {{"", "/all"}, {"cpu", "/moved/"}};
+  pb::cgroup_entry e = image("cpu", "/old/tree/g", "cpu.shares", "1");
+  pb::cgroup_dir_entry& other = *e.mutable_controllers(0)->add_dirs();
+  other.set_dir_name("/old/tree/other");
+  ::mkdir((y.dir.path() + "/cpu/moved").c_str(), 0755);
+  y.exists("/cpu/moved/g", "cpu.shares", "1");
+  CgroupRestorer r(y.options, e, 1);
   r.prepare();
+  CHECK(y.has("/cpu/moved/other"));
   CHECK(r.moves(2));
   CHECK_FALSE(r.moves(1));
   CHECK_THROWS_AS(r.moves(3), Error);
@@ -164,10 +166,44 @@ TEST_CASE("cgroups: roots move, members are written, and impossible images are r
   CHECK(y.read("/cpu/moved/g/cgroup.procs") == "4711");
   r.move(0, 2, HostPid(4712), true);
   CHECK(y.read("/cpu/moved/g/tasks") == "4712");
+}
+
+TEST_CASE("cgroups: impossible images are refused") {
+  Yard y;
   CHECK_THROWS_AS(CgroupRestorer(y.options, image("cpu", "/../etc", "x", "1"), 1), Error);
-  CgroupRestorer slash(y.options, image("cpu", "/g", "../x", "1"), 1);
   y.options.mode = CgroupMode::full;
+  CgroupRestorer slash(y.options, image("cpu", "/g", "../x", "1"), 1);
   CHECK_THROWS_AS(slash.prepare(), Error);
+}
+
+TEST_CASE("cgroups: files that are written otherwise than they are read") {
+  Yard y;
+  y.exists("/cpu/g", "devices.list", "a *:* rwm");
+  std::string group = y.dir.path() + "/cpu/g/";
+  for (const char* name : {"devices.allow", "devices.deny", "memory.oom_control", "cgroup.subtree_control"})
+    std::ofstream(group + name) << "";
+  std::ofstream(group + "pids.max") << "max\n";
+  pb::cgroup_dir_entry e;
+  for (auto [name, value] : {std::pair("devices.list", "c 1:3 rwm"),
+                             {"memory.oom_control", "oom_kill_disable 1\nunder_oom 0"},
+                             {"cgroup.subtree_control", "cpu pids"},
+                             {"cgroup.procs", "1"},
+                             {"pids.max", "7"}}) {
+    pb::cgroup_prop_entry& p = *e.add_properties();
+    p.set_name(name);
+    p.set_value(value);
+  }
+  UniqueFd fd(::open(group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  apply_properties(fd.get(), "g", e);
+  CHECK(y.read("/cpu/g/devices.deny") == "a");
+  CHECK(y.read("/cpu/g/devices.allow") == "c 1:3 rwm");
+  CHECK(y.read("/cpu/g/memory.oom_control") == "1");
+  CHECK(y.read("/cpu/g/cgroup.subtree_control") == "+cpu +pids");
+  CHECK(y.read("/cpu/g/cgroup.procs").empty());
+  CHECK(y.read("/cpu/g/pids.max") == "max\n");
+  CHECK(has_limits(e));
+  apply_limits(fd.get(), "g", e);
+  CHECK(y.read("/cpu/g/pids.max").starts_with("7"));
 }
 
 TEST_CASE("cgroups: named properties are saved with their owners, absent ones are not") {

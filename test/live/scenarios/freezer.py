@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 from common import Failed, Scenario, read, tree_of, until
+from control_group import Group
 
-HIERARCHIES = {"v1": ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"),
-               "v2": ("/sys/fs/cgroup/unified", "cgroup.freeze", "1", "0")}
+CONTROLLERS = {"v1": "freezer", "v2": ""}
 COUNTERS = 3
 PROGRAM = f"""
 import mmap, os, threading, time
@@ -42,49 +42,11 @@ def runs(s):
     until(lambda: all(now > then for now, then in zip(counts(s), before)), "all threads go on")
 
 
-class Group:
-    """A cgroup of one version, with what is in it."""
-
-    def __init__(self, version):
-        mount, self.name, self.frozen, self.thawed = HIERARCHIES[version]
-        self.path = f"{mount}/nsr-live-freezer-{os.getpid()}"
-        try:
-            os.mkdir(self.path)
-        except OSError as e:
-            print(f"SKIP no cgroup can be made in {mount}: {e.strerror}")
-            sys.exit(77)
-
-    def put(self, name, text):
-        with open(os.path.join(self.path, name), "w") as f:
-            f.write(str(text))
-
-    def freeze(self, on):
-        self.put(self.name, self.frozen if on else self.thawed)
-        until(lambda: self.is_frozen() == on, f"the cgroup is {'frozen' if on else 'thawed'}")
-
-    def is_frozen(self):
-        events = read(os.path.join(self.path, "cgroup.events"))
-        return "frozen 1" in events if events else read(os.path.join(self.path, self.name)).strip() == self.frozen
-
-    def remove(self):
-        with contextlib.suppress(OSError):
-            self.freeze(False)
-        for pid in map(int, read(os.path.join(self.path, "cgroup.procs")).split()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        until(self.try_remove, "the cgroup is empty")  # who is still exiting is in no list but in the way
-
-    def try_remove(self):
-        with contextlib.suppress(OSError):
-            os.rmdir(self.path)
-        return not os.path.exists(self.path)
-
-
 def start(s, group=None):
     def enter():
         os.chdir(s.dir)
         if group:
-            group.put("cgroup.procs", os.getpid())
+            group.add(os.getpid())
     child = subprocess.Popen(["/usr/bin/python3", "-S", "-c", PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=enter)
     s.processes.append(child)
@@ -101,8 +63,7 @@ def restore(s, images):
 def through(s, version):
     """All tasks are stopped by their cgroup, which is thawed at once; dumped again and restored."""
     with contextlib.ExitStack() as stack:
-        group = Group(version)
-        stack.callback(group.remove)
+        group = Group(stack, CONTROLLERS[version])
         pid = start(s, group)
         s.dump(pid, "running", "-R", "--freeze-cgroup", group.path)
         runs(s)
@@ -118,8 +79,7 @@ def through(s, version):
 def found(s, version):
     """A tree that its cgroup had frozen is dumped without any option, stays frozen, and comes back frozen."""
     with contextlib.ExitStack() as stack:
-        group = Group(version)
-        stack.callback(group.remove)
+        group = Group(stack, CONTROLLERS[version])
         pid = start(s, group)
         group.freeze(True)
         s.dump(pid, "running", "-R")
@@ -136,8 +96,7 @@ def found(s, version):
 def killed(s, version):
     """The engine dies while it has thawed a frozen cgroup: the cgroup is frozen again, and the tree goes on later."""
     with contextlib.ExitStack() as stack:
-        group = Group(version)
-        stack.callback(group.remove)
+        group = Group(stack, CONTROLLERS[version])
         pid = start(s, group)
         group.freeze(True)
         script = s.path("kill.sh")
@@ -181,8 +140,7 @@ def test_killed_v2(s):
 def test_outside(s):
     """A tree that is not in the cgroup is refused and runs on; so is a directory that is no cgroup."""
     with contextlib.ExitStack() as stack:
-        group = Group("v2")
-        stack.callback(group.remove)
+        group = Group(stack, "")
         pid = start(s)
         os.mkdir(s.path("images"))
         for path, reason in ((group.path, f"pid {pid}: it is not in the cgroup"), (s.dir, "it is no cgroup that can be frozen")):
