@@ -4,6 +4,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
+#include "engine/procfs/ids.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/status.h"
 
@@ -26,6 +27,24 @@ void check_target(HostPid root) {
                 format("dump that: -t %d", status.tgid));
   if (status.state == 'Z' && status.threads <= 1)
     throw Error(Failure::target, object, "it has exited already (zombie)");
+}
+
+bool needs_stand_in(HostPid root) {
+  constexpr size_t kMostThreads = 64;
+  size_t threads = 0;
+  std::vector<int> pids{root.value};
+  for (size_t i = 0; i < pids.size(); i++) {
+    auto dir = procfs::ProcDir::try_open(HostPid(pids[i]));
+    auto tids = dir ? dir->try_numbers("task") : std::nullopt;
+    for (int tid : tids.value_or(std::vector<int>())) {
+      if (++threads > kMostThreads) return true;
+      if (auto text = dir->try_read(format("task/%d/status", tid)))
+        if (procfs::parse_status(*text).seccomp.value_or(0)) return true;
+      if (auto text = dir->try_read(format("task/%d/children", tid)))
+        for (int32_t child : procfs::parse_children(*text)) pids.push_back(child);
+    }
+  }
+  return false;
 }
 
 }  // namespace nsr

@@ -9,4 +9,9 @@ namespace nsr {
 /// Error(environment) when /proc does not show the engine's own pid namespace.
 void check_target(HostPid root);
 
+/// Whether the tree would suffer from the engine's sudden death: a thread under seccomp, which only a living tracer can
+/// suspend, may be killed by its filter for the system calls by which it gives back what was borrowed. Also true for a
+/// tree with too many threads to look at.
+bool needs_stand_in(HostPid root);
+
 }  // namespace nsr
