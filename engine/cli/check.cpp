@@ -7,6 +7,7 @@
 #include "engine/base/log.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/features.h"
+#include "engine/cli/startup.h"
 #include "engine/descriptors/kind.h"
 #include "engine/dump/dump.h"
 
@@ -15,9 +16,12 @@ namespace {
 
 const Logger log("check");
 
-/// One line for each feature that is not there. False when it is not.
+/// One line of the log for each feature. False when it is not there.
 bool has(const Feature& feature) {
-  if (feature.probe()) return true;
+  if (feature.probe()) {
+    log.info("%s is supported", feature.name);
+    return true;
+  }
   if (feature.need == Need::must)
     log.error("%s is not supported; %s", feature.name, feature.remedy);
   else
@@ -25,12 +29,21 @@ bool has(const Feature& feature) {
   return false;
 }
 
-bool all_of_kind(Need need) {
-  bool good = true;
-  for (const Feature& feature : feature_table())
-    if (feature.need == need) good = has(feature) && good;
-  return good;
-}
+/// What was asked of the table, and the answers: a line each.
+struct Answers {
+  bool must = true, all = true;
+  std::string lines;
+
+  void ask(Need need) {
+    for (const Feature& feature : feature_table()) {
+      if (feature.need != need) continue;
+      bool there = has(feature);
+      lines += format(there ? "%s: yes\n" : "%s: no; %s\n", feature.name, feature.remedy);
+      all = all && there;
+      if (need == Need::must) must = must && there;
+    }
+  }
+};
 
 /// Every named feature must be there; the last one is what is said on stdout.
 int check_named(const std::vector<std::string>& names) {
@@ -65,8 +78,9 @@ class ScratchDirectory {
 
 /// One line on stdout for each reason not to dump this tree now.
 int check_tree(const Options& options) {
-  ScratchDirectory scratch;
   DumpOptions dump = dump_options(options);
+  if (auto status = stand_in_for(dump)) return *status;
+  ScratchDirectory scratch;
   dump.images_dir = scratch.path();
   dump.final_state = FinalState::run;
   std::vector<Error> refusals = survey_dump(dump, make_kinds());
@@ -80,23 +94,27 @@ int check_tree(const Options& options) {
 
 int command_check(const Options& options) {
   if (options.target.tree) return check_tree(options);
-  if (!options.check.features.empty()) return check_named(options.check.features);
-  if (!all_of_kind(Need::must)) {
-    std::printf("Does not look good.\n");
-    return 1;
+  if (!options.check.features.empty()) {
+    check_privilege(options);
+    return check_named(options.check.features);
   }
-  bool good = true;
-  if (options.check.extra) good = all_of_kind(Need::extra) && good;
-  if (options.check.experimental) good = all_of_kind(Need::experimental) && good;
-  if (good) {
+  const bool more = options.check.extra || options.check.experimental;
+  Answers answers;
+  answers.ask(Need::must);
+  if (options.check.extra) answers.ask(Need::extra);
+  if (options.check.experimental) answers.ask(Need::experimental);
+  if (answers.all)
     std::printf("Looks good.\n");
-    return 0;
-  }
-  std::printf(
-      "Looks good but some kernel features are missing\n"
-      "Programs that do not use them can be dumped and restored.\n"
-      "The log names each one and what to change.\n");
-  return 1;
+  else if (!answers.must)
+    std::printf("Does not look good.\n");
+  else
+    std::printf(
+        "Looks good but some kernel features are missing\n"
+        "Programs that do not use them can be dumped and restored.\n"
+        "What to change stands behind each name.\n");
+  if (more) std::fputs(answers.lines.c_str(), stdout);
+  check_privilege(options);  // after all else that this user lacks
+  return answers.all ? 0 : 1;
 }
 
 }  // namespace nsr

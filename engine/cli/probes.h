@@ -17,6 +17,7 @@ bool map_vdso_32();
 bool memfd_hugetlb();
 bool pagemap_scan();
 bool pagemap_scan_guard_pages();
+bool map_files();
 // processes
 bool seccomp_suspend();
 bool seccomp_filters();
@@ -27,6 +28,11 @@ bool clone3_set_tid();
 bool pidfd();
 bool timer_ids();
 bool nspid();
+bool raise_limits();
+bool dead_leaders();
+bool user_dispatch();
+bool membarrier_registrations();
+bool sleep_times();
 // files
 bool mnt_id();
 bool fdinfo_lock();
@@ -39,6 +45,7 @@ bool overlayfs_maps();
 // namespaces and network
 bool user_namespace();
 bool cgroup_namespace();
+bool cgroups();
 bool time_namespace();
 bool tun();
 bool tun_namespace();

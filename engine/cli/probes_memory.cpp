@@ -160,4 +160,15 @@ bool pagemap_scan_guard_pages() {
   });
 }
 
+bool map_files() {
+  char* page = static_cast<char*>(
+      ::mmap(nullptr, static_cast<size_t>(::getpagesize()), PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  if (page == MAP_FAILED) return false;
+  std::string name = format("/proc/self/map_files/%lx-%lx", reinterpret_cast<uintptr_t>(page),
+                            reinterpret_cast<uintptr_t>(page) + static_cast<uintptr_t>(::getpagesize()));
+  UniqueFd object(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  ::munmap(page, static_cast<size_t>(::getpagesize()));
+  return static_cast<bool>(object);
+}
+
 }  // namespace nsr::probe

@@ -23,10 +23,13 @@
 #include <cstring>
 #include <string>
 
+#include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/unique_fd.h"
 #include "engine/cli/netlink_request.h"
 #include "engine/cli/probes.h"
+#include "engine/namespaces/cgroup_hierarchies.h"
+#include "engine/procfs/cgroup.h"
 
 namespace nsr::probe {
 namespace {
@@ -77,9 +80,27 @@ bool set_on_socket(int domain, int level, int option, int value) {
 
 }  // namespace
 
-bool user_namespace() { return exists("/proc/self/ns/user"); }
-bool cgroup_namespace() { return exists("/proc/self/ns/cgroup"); }
-bool time_namespace() { return exists("/proc/self/ns/time_for_children") && exists("/proc/self/timens_offsets"); }
+bool user_namespace() {
+  return in_child([] { return ::unshare(CLONE_NEWUSER) == 0; });
+}
+bool cgroup_namespace() {
+  return in_child([] { return ::unshare(CLONE_NEWCGROUP) == 0; });
+}
+bool time_namespace() {
+  constexpr int new_time = 0x80;  // CLONE_NEWTIME
+  return in_child([] { return ::unshare(new_time) == 0 && write_file("/proc/self/timens_offsets", "monotonic 1 0"); });
+}
+
+bool cgroups() {
+  CgroupHierarchies hierarchies("");
+  try {
+    for (const auto& e : procfs::parse_cgroup(read_file("/proc/self/cgroup").value_or("")))
+      (void)hierarchies.root(e.controllers);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
 
 bool tun() {
   UniqueFd fd = open_tun();

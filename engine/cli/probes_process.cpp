@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
@@ -6,12 +7,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
+#include <string>
 
 #include "engine/base/file_io.h"
 #include "engine/base/unique_fd.h"
@@ -67,6 +70,8 @@ class Victim {
 };
 
 constexpr int ptrace_get_rseq_configuration = 0x420f;  // Linux 5.13
+constexpr int ptrace_get_dispatch = 0x4211;            // Linux 6.4
+constexpr int membarrier_get_registrations = 1 << 9;   // Linux 6.3
 constexpr int prctl_timer_create_restore_ids = 77;     // Linux 6.15
 
 }  // namespace
@@ -102,7 +107,12 @@ bool breakpoints() {
   return UniqueFd(static_cast<int>(::syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC))).get() >= 0;
 }
 
-bool loginuid() { return read_file("/proc/self/loginuid").has_value(); }
+bool loginuid() {
+  return in_child([] {
+    auto own = read_file("/proc/self/loginuid");
+    return own && write_file("/proc/self/loginuid", *own == "4294967295" ? "0" : *own);
+  });
+}
 
 bool clone3_set_tid() {
   // Asking for an id that is taken: EEXIST tells that the kernel looked at it and allowed it.
@@ -125,6 +135,32 @@ bool pidfd() {
 bool timer_ids() {
   constexpr unsigned long get = 2;
   return ::prctl(prctl_timer_create_restore_ids, get, 0, 0, 0) >= 0;
+}
+
+bool raise_limits() {
+  return in_child([] {
+    const rlimit none{0, 0}, some{1, 1};
+    return ::setrlimit(RLIMIT_CORE, &none) == 0 && ::setrlimit(RLIMIT_CORE, &some) == 0;
+  });
+}
+
+bool dead_leaders() {
+  constexpr unsigned of_a_thread = O_EXCL;  // PIDFD_THREAD
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), of_a_thread))).get() >= 0;
+}
+
+bool user_dispatch() {
+  Victim victim(false);
+  uint64_t config[4];
+  return victim.seize(0) && victim.stop() &&
+         ::ptrace(static_cast<__ptrace_request>(ptrace_get_dispatch), victim.pid(), sizeof config, config) == 0;
+}
+
+bool membarrier_registrations() { return ::syscall(SYS_membarrier, membarrier_get_registrations, 0, 0) >= 0; }
+
+bool sleep_times() {
+  auto text = read_file("/proc/self/sched");
+  return text && text->find("exec_start") != std::string::npos;
 }
 
 bool nspid() {

@@ -66,7 +66,7 @@ int run_engine(const std::vector<std::string>& args) {
       return 0;
     }
     Options& options = std::get<Options>(parsed);
-    check_privilege(options);
+    if (options.command != Command::check || options.target.tree) check_privilege(options);
     prepare_directories(options);
     log_is_open = true;
     log_is_stderr = options.common.log_file.empty();

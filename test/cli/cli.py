@@ -94,6 +94,15 @@ def check(tmp):
         sys.exit(f"check --all: {done.returncode} {done.stdout!r}")
     expect(done.returncode == 0, "missing" not in done.stdout, "status and text")
     expect(done.returncode == 1, "is not supported; " in done.stderr, "status and log")
+    answers = {}
+    for line in done.stdout.splitlines():
+        if match := re.fullmatch(r"([a-z0-9_-]+): (yes|no; \S.*)", line):
+            answers[match[1]] = match[2]
+    for name in FEATURES.split():
+        if name not in answers:
+            sys.exit(f"check --all has no line for {name}: {done.stdout!r}")
+        expect(answers[name] == "yes", run("check", "--feature", name).returncode == 0, name)
+    expect(done.returncode == 0, all(answer == "yes" for answer in answers.values()), "status and lines")
 
 
 def check_features(tmp):
@@ -221,6 +230,12 @@ def privilege(tmp):
     expect(5, done.returncode, done.stderr)
     if "root" not in last_line(done.stderr):
         sys.exit(f"stderr: {done.stderr!r}")
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ENGINE, "check", "--all"],
+                          capture_output=True, text=True, cwd="/")
+    expect(5, done.returncode, done.stderr)
+    for line in ("mnt_id: yes", "clone3_set_tid: no; needs Linux 5.5 and CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE"):
+        if line not in done.stdout.splitlines():
+            sys.exit(f"check --all without privileges does not say {line!r}: {done.stdout!r}")
 
 
 def manual(tmp):
