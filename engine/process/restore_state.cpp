@@ -31,6 +31,23 @@ constexpr int kArchSetCpuid = 0x1012;
 constexpr int kPrSetMemoryMerge = 67;
 constexpr int kPrSetMdwe = 65, kPrSetIoFlusher = 57;
 
+struct PortRange {
+  size_t first, count;
+};
+
+/// Runs of clear bits.
+std::vector<PortRange> port_ranges(const std::string& denied) {
+  std::vector<PortRange> out;
+  for (size_t port = 0; port < denied.size() * 8; port++) {
+    if (denied[port / 8] >> port % 8 & 1) continue;
+    if (!out.empty() && out.back().first + out.back().count == port)
+      out.back().count++;
+    else
+      out.push_back({port, 1});
+  }
+  return out;
+}
+
 /// What prctl(2) and its kin set for one thread.
 void emit_prctls(const pb::nsr_thread_entry& ext, Program& p, Arena& arena) {
   // what the engine itself has, the thread was born with
@@ -45,6 +62,10 @@ void emit_prctls(const pb::nsr_thread_entry& ext, Program& p, Arena& arena) {
   if (ext.cpuid_faults()) {
     p.call(SYS_arch_prctl, kArchSetCpuid, 0);
     p.note("cpuid that raises SIGSEGV (needs a CPU that can do that)");
+  }
+  for (const PortRange& ports : port_ranges(ext.io_permissions())) {
+    p.call(SYS_ioperm, ports.first, ports.count, 1);
+    p.note("I/O ports (needs CAP_SYS_RAWIO)");
   }
   if (ext.has_personality() && ext.personality() != static_cast<uint32_t>(personality))
     p.call(SYS_personality, ext.personality());
@@ -201,10 +222,11 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
   if (ext.mdwe()) p.call(SYS_prctl, kPrSetMdwe, ext.mdwe(), 0, 0, 0);
 }
 
-size_t thread_arena_size(const pb::core_entry& core) {
+size_t thread_arena_size(const pb::core_entry& core, const pb::nsr_thread_entry* ext) {
+  size_t ports = ext ? port_ranges(ext->io_permissions()).size() : 0;
   size_t signals = static_cast<size_t>(core.thread_core().signals_p().signals_size());
   size_t groups = static_cast<size_t>(core.thread_core().creds().groups_size());
-  return 172 * sizeof(Record) + signals * (sizeof(Record) + 192) + groups * 4 + 2048 + 256;
+  return (172 + ports) * sizeof(Record) + signals * (sizeof(Record) + 192) + groups * 4 + 2048 + 256;
 }
 
 size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& ext) {

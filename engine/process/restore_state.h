@@ -30,7 +30,7 @@ void emit_process(const pb::core_entry& core, const pb::nsr_task_entry& ext, NsP
 void check_rlimits(const pb::core_entry& core, const std::string& object);
 /// Resource limits; after all descriptors and mappings are in place. queues_late: without that of queued signals.
 void emit_rlimits(const pb::core_entry& core, bool queues_late, Program& program, Arena& arena);
-size_t thread_arena_size(const pb::core_entry& core);
+size_t thread_arena_size(const pb::core_entry& core, const pb::nsr_thread_entry* ext);
 size_t process_arena_size(const pb::core_entry& core, const pb::nsr_task_entry& ext);
 
 }  // namespace nsr

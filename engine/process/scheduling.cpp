@@ -5,9 +5,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engine/base/error.h"
+#include "engine/base/file_io.h"
+#include "engine/base/scanner.h"
 
 namespace nsr {
 namespace {
@@ -35,7 +38,7 @@ bool is_own(const SchedAttr& a) {
   }();
   // a deadline thread has no children; one that is to be reset by fork(2) has others than itself
   return own.policy != SCHED_DEADLINE && own.flags == 0 && a.flags == 0 && a.policy == own.policy && a.nice == nice &&
-         a.priority == own.priority;
+         a.priority == own.priority && a.runtime == 0;
 }
 
 /// As long as the kernel's masks are.
@@ -48,12 +51,53 @@ const std::string& own_affinity() {
   return own;
 }
 
+bool is_fair(uint32_t policy) { return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE; }
+
+/// The time slice that the engine has, and so whatever has not chosen one; 0 before Linux 6.12. A restored thread that
+/// chose none gets that of its own host.
+uint64_t usual_slice() {
+  static const uint64_t slice = [] {
+    SchedAttr a{};
+    return ::syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) == 0 && is_fair(a.policy) ? a.runtime : 0;
+  }();
+  return slice;
+}
+
+/// Whether the mask leaves out none of the CPUs that are there: nobody has chosen, or so that it does not matter.
+bool is_every_cpu(const std::string& mask) {
+  static const std::string online = online_cpus();
+  for (size_t i = 0; i < online.size(); i++)
+    if (online[i] & ~(i < mask.size() ? mask[i] : 0)) return false;
+  return !online.empty();
+}
+
+bool needs_affinity(const std::string& wanted) {
+  return wanted != own_affinity() && !(is_every_cpu(wanted) && is_every_cpu(own_affinity()));
+}
+
 uint32_t own_ioprio() {
   static const long priority = ::syscall(SYS_ioprio_get, kIoprioWhoProcess, 0);
   return static_cast<uint32_t>(priority);
 }
 
 }  // namespace
+
+std::string online_cpus() {
+  auto text = read_file("/sys/devices/system/cpu/online");
+  std::string mask;
+  if (!text) return mask;
+  Scanner list(*text);  // "0-3,8"
+  do {
+    auto first = list.number();
+    auto last = list.literal("-") ? list.number() : first;
+    if (!first || !last) break;
+    for (uint64_t cpu = *first; cpu <= *last; cpu++) {
+      mask.resize(std::max<size_t>(mask.size(), cpu / 8 + 1));
+      mask[cpu / 8] = static_cast<char>(mask[cpu / 8] | 1 << cpu % 8);
+    }
+  } while (list.literal(","));
+  return mask;
+}
 
 size_t SchedulingReader::arena_size() { return 4 * sizeof(Record) + sizeof(SchedAttr) + own_affinity().size() + 32; }
 
@@ -76,6 +120,7 @@ void SchedulingReader::collect(const Program& program, const Arena& arena, const
   tc.set_sched_policy(a.policy);
   if (a.priority) tc.set_sched_prio(a.priority);
   if (a.flags) ext.set_sched_flags(a.flags);
+  if (is_fair(a.policy) && a.runtime != usual_slice()) ext.set_sched_runtime(a.runtime);
   if (a.policy == SCHED_DEADLINE) {
     ext.set_sched_runtime(a.runtime);
     ext.set_sched_deadline(a.deadline);
@@ -83,7 +128,11 @@ void SchedulingReader::collect(const Program& program, const Arena& arena, const
   }
   if (a.util_min) ext.set_sched_util_min(a.util_min);
   if (a.util_max && a.util_max != 1024) ext.set_sched_util_max(a.util_max);
-  if (result(2) > 0) ext.set_cpu_affinity(arena.local<char>(affinity_), static_cast<size_t>(result(2)));
+  if (result(2) > 0) {
+    std::string mask(arena.local<char>(affinity_), static_cast<size_t>(result(2)));
+    if (is_every_cpu(mask)) mask.assign(mask.size(), kEveryCpu);  // also those of a larger host that it moves to
+    ext.set_cpu_affinity(mask);
+  }
   if (result(3) >= 0) ext.set_ioprio(static_cast<uint32_t>(result(3)));
 }
 
@@ -125,7 +174,7 @@ void emit_scheduling(const pb::thread_core_entry& tc, const pb::nsr_thread_entry
   }
   if (!ext) return;
   // CPUs that this host lacks are no reason to fail: the kernel refuses an empty intersection only
-  if (ext->has_cpu_affinity() && ext->cpu_affinity() != own_affinity())
+  if (ext->has_cpu_affinity() && needs_affinity(ext->cpu_affinity()))
     p.allow(SYS_sched_setaffinity, 0, ext->cpu_affinity().size(),
             arena.put(ext->cpu_affinity().data(), ext->cpu_affinity().size()));
   // also "none" is set where the engine itself was started with another one

@@ -10,6 +10,12 @@
 
 namespace nsr {
 
+/// The CPUs that are online, as sched_getaffinity(2) writes them: bit n of the little-endian byte string is CPU n.
+/// Empty when /sys does not tell.
+std::string online_cpus();
+/// In an image's mask, each byte: the thread may run on every CPU, also on a host that has more.
+inline constexpr char kEveryCpu = '\xff';
+
 /// A thread asks about itself.
 class SchedulingReader {
  public:

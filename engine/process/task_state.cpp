@@ -24,8 +24,9 @@ constexpr int kPrGetTidAddress = 40;
 constexpr int kArchGetCpuid = 0x1011;
 constexpr int kPrGetMdwe = 66, kPrGetMemoryMerge = 68, kPrGetIoFlusher = 58;
 constexpr int kTaskAlive = 1, kTaskDead = 2, kTaskStopped = 3;
-constexpr uint32_t kAskPersonality = 0xffffffff;  // personality(2)
-constexpr int kPtraceGetDispatch = 0x4211;        // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+constexpr uint32_t kAskPersonality = 0xffffffff;               // personality(2)
+constexpr int kPtraceGetDispatch = 0x4211;                     // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+constexpr uint32_t kIoFlusherFlags = 0x00080000 | 0x00100000;  // PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE
 const Logger log("process");
 
 struct Altstack {
@@ -58,7 +59,7 @@ TaskStateReader::TaskStateReader(const FrozenTask& task, const PidMap& pids)
 
 size_t TaskStateReader::arena_size() const {
   return (100 + 2 * posix_timers_.size()) * (sizeof(Record) + 64) +
-         task_.threads.size() * (18 * sizeof(Record) + 496 + SchedulingReader::arena_size()) +
+         task_.threads.size() * (19 * sizeof(Record) + 496 + SchedulingReader::arena_size()) +
          overruns_arena_size(timer_signals_) + clock_threads_arena_size(task_.threads.size(), posix_timers_) +
          arch::kLocalDescriptors + 8192;
 }
@@ -96,6 +97,7 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
     s.timer_slack = p.allow(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
     s.personality = p.allow(SYS_personality, kAskPersonality);
     s.mce_kill = p.allow(SYS_prctl, PR_MCE_KILL_GET, 0, 0, 0, 0);
+    s.io_flusher = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
     for (int kind = 0; kind < kSpeculationKinds; kind++) {
       auto at = p.allow(SYS_prctl, PR_GET_SPECULATION_CTRL, kind, 0, 0, 0);
       if (kind == 0) s.speculation = at;
@@ -117,7 +119,6 @@ void TaskStateReader::add_programs(std::vector<Program>& programs, Arena& arena)
   protection_keys_.add(p);
   mdwe_ = p.allow(SYS_prctl, kPrGetMdwe, 0, 0, 0, 0);
   memory_merge_ = p.allow(SYS_prctl, kPrGetMemoryMerge, 0, 0, 0, 0);
-  io_flusher_ = p.allow(SYS_prctl, kPrGetIoFlusher, 0, 0, 0, 0);
   timer_ids_ = p.allow(SYS_prctl, kPrTimerCreateRestoreIds, kRestoreIdsGet, 0, 0, 0);
   local_descriptors_ = arena.alloc(arch::kLocalDescriptors);
   const auto ldt = arch::local_descriptor_calls();
@@ -154,11 +155,14 @@ void TaskStateReader::look(Cores& cores, pb::nsr_task_entry& ext) const {
 
 void TaskStateReader::collect(const std::vector<Program>& programs, const Arena& arena, const UserMap& users,
                               Cores& cores, pb::nsr_task_entry& ext, MemoryFacts& memory) const {
-  for (int i = 0; i < cores.size(); i++)
-    collect_thread(static_cast<size_t>(i), programs[static_cast<size_t>(i)], arena, users, cores[i],
-                   *ext.mutable_threads(i));
+  const procfs::Stat stat = procfs::parse_stat(dir_.read("stat"));
+  for (int i = 0; i < cores.size(); i++) {
+    const Program& program = programs[static_cast<size_t>(i)];
+    collect_thread(static_cast<size_t>(i), program, arena, users, cores[i], *ext.mutable_threads(i));
+    if (is_io_flusher(static_cast<size_t>(i), program, stat)) ext.mutable_threads(i)->set_io_flusher(true);
+  }
   pb::task_core_entry& tc = *cores[0].mutable_tc();
-  collect_process(programs[0], arena, tc, ext, memory);
+  collect_process(programs[0], arena, stat, tc, ext, memory);
   tc.set_blk_sigset(task_.threads[0].signal_mask);
   cores[0].mutable_thread_core()->clear_blk_sigset();
   tc.set_comm(cores[0].thread_core().comm());
@@ -174,6 +178,7 @@ void TaskStateReader::look_at_thread(size_t i, pb::core_entry& core, pb::nsr_thr
   ext.set_tid(static_cast<uint32_t>(th.ns_tid.value));
   collect_interrupted_call(task_.handle(), th, ext);
   if (arch::needs_expansion(xsave)) ext.set_xsave(xsave.data(), xsave.size());
+  if (std::string ports = tracee.io_permissions(); !ports.empty()) ext.set_io_permissions(ports);
 
   pb::thread_core_entry& tc = *core.mutable_thread_core();
   tc.set_blk_sigset(th.signal_mask);
@@ -222,10 +227,15 @@ void TaskStateReader::collect_thread(size_t i, const Program& program, const Are
   slot.memory_policy.collect(program, arena, ext);
 }
 
-void TaskStateReader::collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc,
-                                      pb::nsr_task_entry& ext, MemoryFacts& memory) const {
+/// Without CAP_SYS_RESOURCE a thread may not ask, and has the flag only from the one that made it.
+bool TaskStateReader::is_io_flusher(size_t i, const Program& program, const procfs::Stat& process) const {
+  int64_t answer = program.records()[slots_[i].io_flusher].result;
+  return answer > 0 || (answer == -EPERM && (process.flags & kIoFlusherFlags) == kIoFlusherFlags);
+}
+
+void TaskStateReader::collect_process(const Program& program, const Arena& arena, const procfs::Stat& stat,
+                                      pb::task_core_entry& tc, pb::nsr_task_entry& ext, MemoryFacts& memory) const {
   auto result = [&](Program::Index i) { return program.records()[i].result; };
-  procfs::Stat stat = procfs::parse_stat(dir_.read("stat"));
   tc.set_task_state(task_.stop_signal ? kTaskStopped : kTaskAlive);
   if (task_.stop_signal) tc.set_stop_signo(static_cast<uint32_t>(task_.stop_signal));
   tc.set_exit_code(0);
@@ -258,7 +268,6 @@ void TaskStateReader::collect_process(const Program& program, const Arena& arena
   ext.set_exit_signal(static_cast<uint32_t>(stat.exit_signal));
   if (result(mdwe_) > 0) ext.set_mdwe(static_cast<uint32_t>(result(mdwe_)));
   if (result(memory_merge_) > 0) ext.set_memory_merge(true);
-  if (result(io_flusher_) > 0) ext.mutable_threads(0)->set_io_flusher(true);
   if (auto text = dir_.try_read("autogroup"))
     if (size_t at = text->find(" nice "); at != std::string::npos)
       ext.set_autogroup_nice(std::atoi(text->c_str() + at + 6));

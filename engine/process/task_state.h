@@ -14,6 +14,7 @@
 #include "engine/process/timer_overruns.h"
 #include "engine/process/timers.h"
 #include "engine/procfs/reader.h"
+#include "engine/procfs/stat.h"
 #include "engine/procfs/status.h"
 #include "engine/trace/borrowed_task.h"
 #include "engine/trace/pid_map.h"
@@ -63,7 +64,7 @@ class TaskStateReader {
  private:
   struct ThreadSlots {
     RemoteAddr tid_address, altstack, words, robust_list;
-    Program::Index securebits, cpuid, timer_slack, personality, mce_kill,
+    Program::Index securebits, cpuid, timer_slack, personality, mce_kill, io_flusher,
         speculation;  ///< speculation: the first of kSpeculationKinds
     MemoryPolicyReader memory_policy;
     SchedulingReader scheduling;
@@ -72,8 +73,9 @@ class TaskStateReader {
   void look_at_thread(size_t i, pb::core_entry& core, pb::nsr_thread_entry& ext) const;
   void collect_thread(size_t i, const Program& program, const Arena& arena, const UserMap& users, pb::core_entry& core,
                       pb::nsr_thread_entry& ext) const;
-  void collect_process(const Program& program, const Arena& arena, pb::task_core_entry& tc, pb::nsr_task_entry& ext,
-                       MemoryFacts& memory) const;
+  bool is_io_flusher(size_t i, const Program& program, const procfs::Stat& process) const;
+  void collect_process(const Program& program, const Arena& arena, const procfs::Stat& stat, pb::task_core_entry& tc,
+                       pb::nsr_task_entry& ext, MemoryFacts& memory) const;
   std::vector<siginfo_t> queued_signals(const Tracee& thread, bool shared) const;
   std::string object(const FrozenThread& th) const;
 
@@ -90,8 +92,7 @@ class TaskStateReader {
   ProtectionKeyReader protection_keys_;
   std::vector<ThreadSlots> slots_;
   std::map<size_t, DispatchConfig> dispatch_;  ///< of the threads that use it
-  Program::Index brk_{}, dumpable_{}, thp_{}, mdwe_{}, io_flusher_{}, memory_merge_{}, keyrings_{}, timer_ids_{},
-      ldt_{};
+  Program::Index brk_{}, dumpable_{}, thp_{}, mdwe_{}, memory_merge_{}, keyrings_{}, timer_ids_{}, ldt_{};
   RemoteAddr subreaper_{}, local_descriptors_{};
 };
 

@@ -1,7 +1,6 @@
 #include "engine/restore/proc_settings.h"
 
 #include <fcntl.h>
-#include <sched.h>
 
 #include <cerrno>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/log.h"
+#include "engine/process/scheduling.h"
 #include "engine/procfs/reader.h"
 
 namespace nsr {
@@ -41,14 +41,11 @@ void apply_autogroup(const ImageTask& t, const procfs::ProcDir& dir) {
 
 /// CPUs of the images that this host lacks: the kernel takes the others, or all when none is left.
 void check_affinity(const ImageTask& t) {
-  std::string here(1024, '\0');
-  long n = ::sched_getaffinity(1, here.size(), reinterpret_cast<cpu_set_t*>(here.data())) == 0
-               ? static_cast<long>(here.size())
-               : 0;
-  if (n == 0) return;
+  const std::string here = online_cpus();
+  if (here.empty()) return;
   for (const ImageThread& th : t.threads) {
-    if (!th.ext) continue;
-    const std::string& want = th.ext->cpu_affinity();
+    const std::string want = th.ext ? th.ext->cpu_affinity() : std::string();
+    if (want.find_first_not_of(kEveryCpu) == std::string::npos) continue;
     for (size_t i = 0; i < want.size(); i++)
       if (unsigned missing =
               static_cast<unsigned char>(want[i]) & ~(i < here.size() ? static_cast<unsigned char>(here[i]) : 0u)) {

@@ -481,7 +481,7 @@ size_t programs_size(const ImageSet& set, const TreePlan& plan) {
     }
     n += 8 * common * (sizeof(Record) + sizeof(iovec));
     for (const ImageThread& th : t.threads)
-      n += thread_arena_size(th.core) + 512 +
+      n += thread_arena_size(th.core, th.ext) + 512 +
            sizeof(Record) * seccomp_chain(set.seccomp, th.core.thread_core(), t.object()).size();
   }
   for (const auto& f : set.files) n += f.type() == pb::EXT ? kRingOperands : 1024;

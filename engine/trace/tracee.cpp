@@ -178,6 +178,15 @@ int Tracee::set_xsave(const std::vector<std::byte>& area) const {
   return request(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, to_data(&io)) ? errno : 0;
 }
 
+std::string Tracee::io_permissions() const {
+  std::string map(65536 / 8, '\xff');
+  iovec io{map.data(), map.size()};
+  // ENXIO: it has asked for none; EINVAL, EIO: the kernel or the CPU has no such thing
+  if (request(PTRACE_GETREGSET, tid_, NT_386_IOPERM, to_data(&io))) return {};
+  map.resize(map.find_last_not_of('\xff') + 1);  // npos + 1 is 0
+  return map;
+}
+
 RseqConfig Tracee::rseq() const {
   RseqConfig c;
   // EINVAL before Linux 5.13: such a kernel cannot tell, and the C library of its time registers none

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "arch/arch.h"
@@ -77,6 +78,8 @@ class Tracee {
   void set_signal_mask(uint64_t mask) const;
   /// As much of the area as is in use.
   std::vector<std::byte> xsave() const;
+  /// The I/O ports that ioperm(2) lets it use: bit n is clear for port n; without the set ones at the end. Empty: none.
+  std::string io_permissions() const;
   /// 0 or errno (EINVAL: state that the thread has no room for, or that this CPU lacks).
   [[nodiscard]] int set_xsave(const std::vector<std::byte>& area) const;
   RseqConfig rseq() const;
