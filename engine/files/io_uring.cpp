@@ -104,14 +104,14 @@ bool is_gone(HostPid pid) {
 }
 
 /// Flags that do not show in the layout, as far as they can be kept.
-uint32_t hidden_flags(const OpenFile& file, int fd) {
+uint32_t hidden_flags(const OpenFile& file, int fd, const procfs::RingInfo& info) {
   if (is_disabled(fd)) return IORING_SETUP_R_DISABLED;
   if (is_of_one_thread(fd))
     log.warn(
         "%s: its limit to one thread (IORING_SETUP_SINGLE_ISSUER, DEFER_TASKRUN) is lifted: it works, but slower; "
         "buffers that were provided to it cannot be seen and are lost",
         file.describe().c_str());
-  return is_polled(fd) ? IORING_SETUP_IOPOLL : 0;
+  return is_polled(fd, info.cached_cq_tail - info.cq_head > info.cq_mask) ? IORING_SETUP_IOPOLL : 0;
 }
 
 class IoUring final : public Kind {
@@ -144,7 +144,7 @@ class IoUring final : public Kind {
     e.set_flags(file.flags);
     e.set_sq_entries(info.sq_mask + 1);
     e.set_cq_entries(info.cq_mask + 1);
-    e.set_setup_flags(layout.params.flags | hidden_flags(file, fd.get()));
+    e.set_setup_flags(layout.params.flags | hidden_flags(file, fd.get(), info));
     e.set_array_offset(layout.params.sq_off.array);
     e.set_cqes_offset(layout.params.cq_off.cqes);
     e.set_sq_head(info.cached_sq_head);

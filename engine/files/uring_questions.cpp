@@ -13,9 +13,9 @@ namespace {
 
 constexpr unsigned kPbufStatus = 26;  // IORING_REGISTER_PBUF_STATUS, 6.8
 
-/// io_uring_enter(2) that hands over nothing and waits for nothing. 0 or the error.
-int ask(int fd, unsigned flags, const void* argument, size_t size) {
-  return ::syscall(SYS_io_uring_enter, fd, 0, 0, flags, argument, size) < 0 ? errno : 0;
+/// io_uring_enter(2) that hands over nothing. 0 or the error.
+int ask(int fd, unsigned wanted, unsigned flags, const void* argument, size_t size) {
+  return ::syscall(SYS_io_uring_enter, fd, 0, wanted, flags, argument, size) < 0 ? errno : 0;
 }
 
 /// 0 or the error for a group of buffers that the kernel chooses from: ENOENT when there is none; EINVAL for a list
@@ -33,15 +33,17 @@ bool kernel_tells_groups() {
 
 }  // namespace
 
-bool is_disabled(int fd) { return ask(fd, 0, nullptr, 0) == EBADFD; }
+bool is_disabled(int fd) { return ask(fd, 0, 0, nullptr, 0) == EBADFD; }
 
-bool is_polled(int fd) {
-  // such a ring does not look at the time limit of a call, and this one is no good
+bool is_polled(int fd, bool full) {
+  // Such a ring, while it is idle, neither waits nor looks at the time limit of a call, and this one is no good. 6.12
+  // looks at it last, and so only when there are fewer completions than wanted.
+  constexpr unsigned kAll = ~0u;
   io_uring_getevents_arg bad{};
   bad.pad = 1;  // before 6.12 this alone is refused
   bad.ts = 1;
-  int error = ask(fd, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad);
-  return error == 0 || error == EEXIST;
+  int error = ask(fd, kAll, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad);
+  return (error == 0 && !full) || error == EEXIST;
 }
 
 bool is_of_one_thread(int fd) {

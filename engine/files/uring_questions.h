@@ -8,8 +8,8 @@ namespace nsr {
 
 /// IORING_SETUP_R_DISABLED, not enabled yet.
 bool is_disabled(int fd);
-/// IORING_SETUP_IOPOLL (5.11).
-bool is_polled(int fd);
+/// IORING_SETUP_IOPOLL (5.11). Of a ring that is idle; one that is full of completions counts as not polled.
+bool is_polled(int fd, bool full);
 /// IORING_SETUP_SINGLE_ISSUER, which IORING_SETUP_DEFER_TASKRUN needs. Not to be asked of a disabled ring.
 bool is_of_one_thread(int fd);
 /// IORING_REGISTER_RESTRICTIONS, in force or still to come into force.

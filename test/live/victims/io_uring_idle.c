@@ -5,11 +5,12 @@
 
 enum { RINGS = 13 };
 
-// A ring with IORING_SETUP_IOPOLL does not look at a call's time limit: this one is no good, elsewhere EINVAL or
-// EFAULT.
+// An idle ring with IORING_SETUP_IOPOLL neither waits nor looks at a call's time limit: this one is no good, elsewhere
+// EINVAL or EFAULT.
 static bool is_polled(struct uring* r) {
   struct io_uring_getevents_arg bad = {.pad = 1, .ts = 1};
-  return syscall(SYS_io_uring_enter, r->fd, 0, 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad) == 0;
+  return syscall(SYS_io_uring_enter, r->fd, 0, ~0u, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &bad, sizeof bad) ==
+         0;
 }
 
 int main(int argc, char** argv) {
