@@ -134,7 +134,7 @@ void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const
   UniqueFd fd(::openat(images.fd(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw_errno(Failure::image, name, "it cannot be opened", errno);
   auto result = run_program({"tar", "--extract", "--gzip", "--file=-", "--preserve-permissions", "--same-owner",
-                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/dev/fd/3"},
+                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/proc/self/fd/3"},
                             ProgramFiles{.input = fd.get(), .extra = mount, .user_namespace = makers.user_namespace});
   if (result.status) throw Error(Failure::environment, mount_object(e.mountpoint()), "tar: " + result.errors);
 }
@@ -142,7 +142,7 @@ void load_tmpfs(const ImageDir& images, const pb::mnt_entry& e, int mount, const
 /// The content of a tmpfs as the format wants it: an archive of the mount alone.
 void save_tmpfs(int mount, const std::string& mountpoint, int user_namespace, ImageWriter& out) {
   auto result = run_program({"tar", "--create", "--gzip", "--file=-", "--one-file-system", "--sparse",
-                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/dev/fd/3", "."},
+                             "--numeric-owner", "--xattrs", "--xattrs-include=*", "--directory=/proc/self/fd/3", "."},
                             ProgramFiles{.output = out.fd(), .extra = mount, .user_namespace = user_namespace});
   if (result.status) throw Error(Failure::environment, mount_object(mountpoint), "tar: " + result.errors);
 }

@@ -161,6 +161,25 @@ def socket_of(sockets, namer, target):
     return text
 
 
+# Before, neighbours that look alike stay two where each had pages of its own first; which ones had is not restored.
+KERNEL_JOINS_MAPPINGS = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16)
+
+
+def joined(lines):
+    """The lines of maps with each one that goes on where an alike one ends made part of it."""
+    out = []
+    for line in lines:
+        (start, end), rest = (int(word, 16) for word in line.split(" ")[0].split("-")), line.split(" ", 3)
+        offset, what = int(rest[2], 16), (rest[1], rest[3])
+        if out:
+            first, last, from_offset, before = out[-1]
+            if last == start and what == before and (offset == from_offset + last - first or not what[1].strip()):
+                out[-1] = (first, end, from_offset, before)
+                continue
+        out.append((start, end, offset, what))
+    return [f"{start:x}-{end:x} {what[0]} {offset:08x} {what[1]}" for start, end, offset, what in out]
+
+
 def maps_of(pid, namer):
     """maps without inode columns of objects that have no stable one."""
     lines = []
@@ -169,7 +188,7 @@ def maps_of(pid, namer):
         name = parts[5] if len(parts) > 5 else ""
         device = f"{parts[3]} {parts[4]}" if name.startswith("/") and "(deleted)" not in name else ""
         lines.append(f"{parts[0]} {parts[1]} {parts[2]} {device} {namer.name(name)}")
-    return "\n".join(lines)
+    return "\n".join(lines if KERNEL_JOINS_MAPPINGS else joined(lines))
 
 
 def task_state(letter):

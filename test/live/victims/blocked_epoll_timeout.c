@@ -12,7 +12,7 @@ static void prepare(void) {
 
 static void call(void) {
   struct epoll_event event;
-  double start = victim_now(CLOCK_MONOTONIC), end = start + 1;
+  double start = victim_now(CLOCK_MONOTONIC), end = start + blocked_unit;
   for (;;) {
     int left = (int)((end - victim_now(CLOCK_MONOTONIC)) * 1000) + 1;
     int n = (int)syscall(SYS_epoll_wait, epoll, &event, 1, left < 0 ? 0 : left);
@@ -20,7 +20,7 @@ static void call(void) {
     CHECK_EQ(n, 0);
     break;
   }
-  blocked_check_duration(start, 1);
+  blocked_check_duration(start, blocked_unit);
 }
 
 BLOCKED_MAIN_TIMEOUT

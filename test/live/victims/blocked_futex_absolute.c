@@ -15,14 +15,14 @@ static void call(void) {
   struct timespec when;
   double start = victim_now(CLOCK_MONOTONIC);
   clock_gettime(CLOCK_MONOTONIC, &when);
-  when.tv_sec += 1;
+  when.tv_sec += blocked_unit;
   pthread_mutex_lock(&mutex);
   int result;
   while ((result = pthread_cond_timedwait(&condition, &mutex, &when)) == 0) {
   }
   pthread_mutex_unlock(&mutex);
   CHECK_EQ(result, ETIMEDOUT);
-  blocked_check_duration(start, 1);
+  blocked_check_duration(start, blocked_unit);
 }
 
 BLOCKED_MAIN_TIMEOUT

@@ -5,10 +5,10 @@
 static void prepare(void) {}
 
 static void call(void) {
-  struct timespec wanted = {1, 0}, left = {77, 77};
+  struct timespec wanted = {blocked_unit, 0}, left = {77, 77};
   double start = victim_now(CLOCK_MONOTONIC);
   CHECK_EQ(syscall(SYS_nanosleep, &wanted, &left), 0);
-  blocked_check_duration(start, 1);
+  blocked_check_duration(start, blocked_unit);
 }
 
 BLOCKED_MAIN_TIMEOUT

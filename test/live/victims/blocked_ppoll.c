@@ -7,7 +7,7 @@
 static void prepare(void) {}
 
 static void call(void) {
-  struct timespec wanted = {1, 0};
+  struct timespec wanted = {blocked_unit, 0};
   sigset_t inside, before, after;
   sigfillset(&inside);
   pthread_sigmask(SIG_BLOCK, NULL, &before);
@@ -15,7 +15,7 @@ static void call(void) {
   int result = ppoll(NULL, 0, &wanted, &inside);
   // a call with a changed mask that was interrupted may report so (signal(7)); it must not report anything else
   CHECK(result == 0 || (result == -1 && errno == EINTR), "ppoll gave %d", result);
-  if (result == 0) blocked_check_duration(start, 1);
+  if (result == 0) blocked_check_duration(start, blocked_unit);
   pthread_sigmask(SIG_BLOCK, NULL, &after);
   CHECK(sigismember(&before, SIGUSR1) == sigismember(&after, SIGUSR1));
   CHECK(sigismember(&after, SIGTERM) == 0);

@@ -11,11 +11,11 @@ static void call(void) {
   fd_set reading;
   FD_ZERO(&reading);
   FD_SET(ends[0], &reading);
-  struct timeval wanted = {1, 0};
+  struct timeval wanted = {blocked_unit, 0};
   double start = victim_now(CLOCK_MONOTONIC);
   CHECK_EQ(syscall(SYS_select, ends[0] + 1, &reading, NULL, NULL, &wanted), 0);
   CHECK(!FD_ISSET(ends[0], &reading));
-  blocked_check_duration(start, 1);
+  blocked_check_duration(start, blocked_unit);
 }
 
 BLOCKED_MAIN_TIMEOUT

@@ -11,7 +11,7 @@ static void prepare(void) {
 
 static void call(void) {
   sigset_t set;
-  struct timespec wanted = {1, 0};
+  struct timespec wanted = {blocked_unit, 0};
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
   double start = victim_now(CLOCK_MONOTONIC);
@@ -20,7 +20,7 @@ static void call(void) {
   }
   CHECK_EQ(result, -1);
   CHECK_EQ(errno, EAGAIN);
-  blocked_check_duration(start, 1);
+  blocked_check_duration(start, blocked_unit);
 }
 
 BLOCKED_MAIN_TIMEOUT

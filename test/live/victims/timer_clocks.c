@@ -1,6 +1,6 @@
 // Timers on further clocks: the alarm clocks, CPU clocks of another thread and of another process, to a thread that is
 // not the first; disarmed ones; far and near times; an alarm(2) that is almost due.
-// ignore: timers$|taskstate \d+ timer
+// ignore: timers$|taskstate \d+ (timer|signals)|ShdPnd
 #include <sys/time.h>
 
 #include "timers.h"
