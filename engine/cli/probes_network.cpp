@@ -69,8 +69,6 @@ bool has_attribute(const std::string& message, size_t body, uint16_t type) {
   return false;
 }
 
-bool exists(const char* path) { return ::access(path, F_OK) == 0; }
-
 UniqueFd open_tun() { return UniqueFd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC)); }
 
 bool set_on_socket(int domain, int level, int option, int value) {

@@ -5,11 +5,11 @@
 
 // A path below the victim's cgroup of a hierarchy, "pids" or "unified"; valid until the fourth call after it.
 static const char* cgroup_path(const char* hierarchy, const char* below) {
-  static char paths[4][PATH_MAX];
+  static char paths[4][2 * PATH_MAX];
   static atomic_int next;
   char* path = paths[atomic_fetch_add(&next, 1) % 4];
   const char* run = strrchr(victim_dir, '/');
-  snprintf(path, PATH_MAX, "/sys/fs/cgroup/%s/nsr-%s%s", hierarchy, run ? run + 1 : victim_dir, below);
+  snprintf(path, sizeof paths[0], "/sys/fs/cgroup/%s/nsr-%s%s", hierarchy, run ? run + 1 : victim_dir, below);
   return path;
 }
 
@@ -21,7 +21,7 @@ static void cgroup_put(const char* path, const char* text) {
 
 // Whether this thread is in the victim's cgroup, or in one below it.
 static bool cgroup_inside(const char* controllers, const char* hierarchy, const char* below) {
-  char wanted[PATH_MAX];
+  char wanted[2 * PATH_MAX];
   snprintf(wanted, sizeof wanted, ":%s:%s\n", controllers,
            cgroup_path(hierarchy, below) + strlen("/sys/fs/cgroup/") + strlen(hierarchy));
   return strstr(victim_slurp("/proc/thread-self/cgroup"), wanted) != NULL;
