@@ -40,6 +40,18 @@ bool knows_ids(const UserMap& users, const procfs::Status& st) {
          std::all_of(st.gid.begin(), st.gid.end(), [&](uint32_t id) { return users.gids.knows(id); });
 }
 
+/// Core scheduling (Linux 5.14, on a host with hyper-threads): whether a thread shares its core with those of its
+/// cookie only.
+bool has_core_cookie(HostPid tid) {
+  constexpr int kPrSchedCore = 62, kGet = 0, kOfThread = 0;
+  static const bool known = [] {
+    uint64_t own = 0;
+    return ::prctl(kPrSchedCore, kGet, 0, kOfThread, &own) == 0;
+  }();
+  uint64_t cookie = 0;
+  return known && ::prctl(kPrSchedCore, kGet, tid.value, kOfThread, &cookie) == 0 && cookie;
+}
+
 /// Syscall user dispatch of a stopped thread; nothing where it is off or the kernel cannot tell (before 6.4).
 std::optional<DispatchConfig> dispatch_of(HostPid tid) {
   DispatchConfig config{};
@@ -216,6 +228,8 @@ void TaskStateReader::collect_thread(size_t i, const Program& program, const Are
   int64_t securebits = records[slot.securebits].result;
   to_image(*task_.threads[i].status, securebits > 0 ? static_cast<uint32_t>(securebits) : 0, users,
            object(task_.threads[i]), *tc.mutable_creds());
+  if (has_core_cookie(task_.threads[i].tid))
+    log.warn("%s: its core scheduling cookie is not kept", object(task_.threads[i]).c_str());
   ext.set_personality(static_cast<uint32_t>(records[slot.personality].result));
   if (records[slot.timer_slack].result > 0)
     ext.set_timerslack_ns(static_cast<uint64_t>(records[slot.timer_slack].result));
