@@ -10,8 +10,8 @@
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/namespaces/cgroup_properties.h"
-#include "engine/namespaces/cgroup_selection.h"
 #include "engine/namespaces/cgroup_restorer.h"
+#include "engine/namespaces/cgroup_selection.h"
 #include "temp_dir.h"
 
 using namespace nsr;

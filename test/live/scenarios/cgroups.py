@@ -38,14 +38,8 @@ class Tree:
         self.s.gone([self.pid, self.child])
         self.s.processes.clear()  # the restored root has its id, and is reaped as an orphan
 
-    def restore(self, *options, enter=(), ok=True):
-        pidfile = self.s.path("pidfile")
-        done = self.s.command([*enter, os.path.join(self.s.bin, "ns-engine"), "restore", "-d", "-D", self.s.path("images"), "-v4",
-                               "-o", "restore.log", "--pidfile", pidfile, *options], ok=ok)
-        if done.returncode == 0:
-            self.s.roots.append(self.pid)
-            os.unlink(pidfile)
-        return done
+    def restore(self, *options, **more):
+        return self.s.restore("images", *options, **more)
 
     def end(self):
         """Ends a restored tree, for another restore of the same images."""

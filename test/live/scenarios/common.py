@@ -130,6 +130,20 @@ class Scenario:
         os.makedirs(self.path(images), exist_ok=True)
         self.command([*enter, os.path.join(self.bin, "ns-engine"), "dump", "-t", str(pid), "-D", self.path(images), "-o", "dump.log", *options])
 
+    def restore(self, images, *options, enter=(), ok=True):
+        """A detached restore under the same ids. Where other tests have taken one meanwhile it is tried again."""
+        pidfile = tempfile.mktemp(prefix="pid.", dir=self.dir)
+        argv = [*enter, os.path.join(self.bin, "ns-engine"), "restore", "-d", "-D", self.path(images), "-v4", "-o", "restore.log", "--pidfile", pidfile, *options]
+        done = self.command(argv, ok=False)
+        end = time.monotonic() + LIMIT
+        while done.returncode != 0 and "this id is taken on this host" in done.stderr and time.monotonic() < end:
+            done = self.command(argv, ok=False)
+        if ok and done.returncode != 0:
+            raise Failed(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
+        if done.returncode == 0:
+            self.roots.append(int(read(pidfile)))
+        return done
+
     def ns_restore(self, images, *options, enter=()):
         """A detached restore; returns the root's pid."""
         pidfile = tempfile.mktemp(prefix="pid.", dir=self.dir)

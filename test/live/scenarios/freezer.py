@@ -54,12 +54,6 @@ def start(s, group=None):
     return child.pid
 
 
-def restore(s, images):
-    pidfile = s.path(images + ".pid")
-    s.command([os.path.join(s.bin, "ns-engine"), "restore", "-d", "-D", s.path(images), "-o", "restore.log", "--pidfile", pidfile])
-    s.roots.append(int(read(pidfile)))
-
-
 def through(s, version):
     """All tasks are stopped by their cgroup, which is thawed at once; dumped again and restored."""
     with contextlib.ExitStack() as stack:
@@ -72,7 +66,7 @@ def through(s, version):
         s.gone(tree)
         if group.is_frozen():
             raise Failed("the dump left its cgroup frozen")
-        restore(s, "images")
+        s.restore("images")
         runs(s)
 
 
@@ -87,7 +81,7 @@ def found(s, version):
         tree = tree_of(pid)
         s.dump(pid, "images")
         s.gone(tree)
-        restore(s, "images")
+        s.restore("images")
         until(group.is_frozen, "the restored tree is frozen")
         group.freeze(False)
         runs(s)
