@@ -166,18 +166,19 @@ KERNEL_JOINS_MAPPINGS = tuple(map(int, os.uname().release.split(".")[:2])) >= (6
 
 
 def joined(lines):
-    """The lines of maps with each one that goes on where an alike one ends made part of it."""
+    """The lines of maps, or of taskstate, with each mapping that goes on where an alike one ends made part of that."""
     out = []
     for line in lines:
-        (start, end), rest = (int(word, 16) for word in line.split(" ")[0].split("-")), line.split(" ", 3)
-        offset, what = int(rest[2], 16), (rest[1], rest[3])
+        start, end, before, offset, behind = re.fullmatch(r"(\w+)-(\w+) (.*?\b(?:off=)?)([0-9a-f]+)( .*)", line).groups()
+        start, end, offset, what = int(start, 16), int(end, 16), int(offset, 16), (before, behind)
         if out:
-            first, last, from_offset, before = out[-1]
-            if last == start and what == before and (offset == from_offset + last - first or not what[1].strip()):
-                out[-1] = (first, end, from_offset, before)
+            first, last, from_offset, alike = out[-1]
+            anonymous = offset == from_offset == 0
+            if last == start and what == alike and (anonymous or offset == from_offset + last - first):
+                out[-1] = (first, end, from_offset, alike)
                 continue
         out.append((start, end, offset, what))
-    return [f"{start:x}-{end:x} {what[0]} {offset:08x} {what[1]}" for start, end, offset, what in out]
+    return [f"{start:x}-{end:x} {before}{offset:x}{behind}" for start, end, offset, (before, behind) in out]
 
 
 def maps_of(pid, namer):
@@ -272,8 +273,12 @@ def from_taskstate(text):
         if section == "map":
             rest = re.sub(r"socket:\[\d+\]", "socket:[*]", rest)
             rest = re.sub(r" gu\]", "]", rest)  # had a guard once: not to be had where every page is in use
+            if not KERNEL_JOINS_MAPPINGS:
+                rest = rest.replace(" ac", "")  # counted as memory: from when it was filled on, though it is read-only
         key = f"taskstate {pid} {section}" + (" " + rest.split(" ")[0] if section in ("thread", "fd", "ns") else "")
         out[key] = out[key] + "\n" + rest if key in out else rest
+    if not KERNEL_JOINS_MAPPINGS:
+        out |= {key: "\n".join(joined(text.splitlines())) for key, text in out.items() if key.endswith(" map")}
     return out
 
 
