@@ -36,7 +36,9 @@ PageBuffer::PageBuffer(uint64_t bytes) {
   if (at == MAP_FAILED) return;
   start_ = static_cast<std::byte*>(at);
   size_ = size;
-  // both make it faster only
+  // All make it faster only. Guards are copies of this process, with which each page would have to be copied when it is
+  // written to.
+  (void)::madvise(at, size, MADV_DONTFORK);
   (void)::madvise(at, size, MADV_HUGEPAGE);
   (void)::madvise(at, size, kMadvPopulateWrite);
 }

@@ -42,6 +42,23 @@ void shut_down(int fd, pb::sk_shutdown halves, const std::string& object) {
   if (shutdown(fd, how) != 0 && errno != ENOTCONN) throw_errno(Failure::environment, object, "shutting it down", errno);
 }
 
+/// While it lives bind(2) of an address gives no port: of a socket that had one until it was disconnected.
+class AddressWithoutPort {
+ public:
+  AddressWithoutPort(int fd, bool wanted, const std::string& object)
+      : fd_(wanted ? fd : -1), before_(int_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT).value_or(0)) {
+    if (wanted) set_int_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, "IP_BIND_ADDRESS_NO_PORT", object);
+  }
+  AddressWithoutPort(const AddressWithoutPort&) = delete;
+  AddressWithoutPort& operator=(const AddressWithoutPort&) = delete;
+  ~AddressWithoutPort() {
+    if (fd_ >= 0) setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &before_, sizeof before_);
+  }
+
+ private:
+  int fd_, before_;
+};
+
 }  // namespace
 
 std::string InetKind::describe(const pb::file_entry& entry) const {
@@ -87,6 +104,7 @@ void InetKind::open(const pb::file_entry& entry, RestoreContext& ctx) {
     open_connection(fd.get(), sk, ctx, object);
   } else if (bound && !waits_to_be_told(sk, extra) && (sk.src_port() != 0 || !is_any(sk.src_addr()))) {
     const uint32_t port = sk.type() == SOCK_RAW ? 0 : sk.src_port();
+    const AddressWithoutPort guard(fd.get(), port == 0 && (is_tcp(sk) || is_udp(sk)), object);
     bind_socket(fd.get(), make_address(sk.family(), sk.src_addr(), port, sk.ifname(), object), object);
   }
   apply_memberships(fd.get(), extra, object);

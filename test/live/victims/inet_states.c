@@ -1,5 +1,5 @@
 // IP sockets in states that need more than an address: raw and ping sockets that are connected, ports shared by
-// SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY and by address, a listener that was shut down, an address without a port,
+// SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY and by address, a listener that was shut down, addresses without a port,
 // addresses that no interface has, a device, groups with sources, a socket that may only receive.
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -109,6 +109,12 @@ int main(int argc, char** argv) {
   const struct sockaddr_in to = v4("127.0.0.1", udp);
   MUST(connect(mute, (const struct sockaddr*)&to, sizeof to) == 0 && shutdown(mute, SHUT_WR) == 0);
 
+  // A disconnected socket has given its port back, and kept its address.
+  const int parted = bound(SOCK_DGRAM, "127.0.0.1", 0, 0);
+  const struct sockaddr none = {.sa_family = AF_UNSPEC};
+  MUST(connect(parted, (const struct sockaddr*)&to, sizeof to) == 0 && connect(parted, &none, sizeof none) == 0 &&
+       port_of(parted) == 0);
+
   const int groups = socket(AF_INET, SOCK_DGRAM, 0), groups6 = socket(AF_INET6, SOCK_DGRAM, 0);
   const struct ip_mreq_source source = {
       .imr_multiaddr = {htonl(0xe8010203)}, .imr_interface = here.sin_addr, .imr_sourceaddr = here.sin_addr};
@@ -143,6 +149,8 @@ int main(int argc, char** argv) {
   CHECK(port_of(freed) == free_port && option(freed, SOL_SOCKET, SO_ACCEPTCONN) == 1 &&
         option(freed, IPPROTO_IP, IP_FREEBIND) == 1);
   CHECK(port_of(transparent) == transparent_port && option(transparent, IPPROTO_IP, IP_TRANSPARENT) == 1);
+  CHECK(port_of(parted) == 0 && sendto(parted, "x", 1, 0, (const struct sockaddr*)&to, sizeof to) == 1 &&
+        port_of(parted) != 0);
   char name[16] = "";
   socklen_t size = sizeof name;
   CHECK(getsockopt(device, SOL_SOCKET, SO_BINDTODEVICE, name, &size) == 0 && strcmp(name, "lo") == 0, "%s", name);
