@@ -42,6 +42,10 @@ Registers at_program(const Registers& r, RemoteAddr stub, RemoteAddr program);
 /// Registers for jumping to code; nothing else changes, no syscall is restarted.
 Registers at_code(const Registers& r, RemoteAddr code);
 long syscall_result(const Registers& r);
+/// The same with another result of the syscall that has just ended.
+Registers with_result(const Registers& r, long result);
+/// Whether a syscall stop is the one before this call with this first argument.
+bool enters_call(const Registers& r, long nr, uint64_t first);
 
 /// The position-independent stub that runs programs (engine/trace/program.h). Needs one executable page.
 std::span<const std::byte> stub();

@@ -1,6 +1,7 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 #include "arch/arch.h"
@@ -53,6 +54,16 @@ Registers at_code(const Registers& r, RemoteAddr code) {
 }
 
 long syscall_result(const Registers& r) { return static_cast<long>(r.rax); }
+
+Registers with_result(const Registers& r, long result) {
+  Registers out = r;
+  out.rax = static_cast<uint64_t>(result);
+  return out;
+}
+
+bool enters_call(const Registers& r, long nr, uint64_t first) {
+  return static_cast<long>(r.orig_rax) == nr && static_cast<long>(r.rax) == -ENOSYS && r.rdi == first;
+}
 
 std::span<const std::byte> stub() { return {nsr_stub_begin, static_cast<size_t>(nsr_stub_end - nsr_stub_begin)}; }
 

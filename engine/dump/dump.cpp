@@ -268,7 +268,8 @@ class Dump {
     files_ = std::make_unique<DumpFiles>(images_, options_, *pids_, pages_, namespaces_, std::move(kinds_));
     files_->set_connection_lock(&lock_);
     std::vector<int> parking;
-    for (LiveTask& t : live_) parking.push_back(t.borrowed->parking());
+    for (LiveTask& t : live_)
+      if (int end = t.borrowed->parking(); end >= 0) parking.push_back(end);
     files_->set_parking(parking);
     std::map<uint32_t, std::set<int>> ours;
     for (LiveTask& t : live_) ours[t.entry->ids.files_id()].insert(t.borrowed->socket_number());

@@ -82,6 +82,12 @@ bool is_external(const FileOptions& options, const std::string& text) {
   });
 }
 
+std::optional<std::string> external_value(const FileOptions& options, const std::string& text) {
+  for (auto e = options.external.rbegin(); e != options.external.rend(); ++e)
+    if (e->starts_with(text + ":")) return e->substr(text.size() + 1);
+  return std::nullopt;
+}
+
 int inherited(const FileOptions& options, const std::string& key) {
   auto found = options.inherit_fd.find(key);
   return found == options.inherit_fd.end() ? -1 : found->second;

@@ -41,6 +41,8 @@ pb::fown_entry no_owner();
 
 /// Whether --external has this text (the part before a ":VALUE" of ours must match exactly).
 bool is_external(const FileOptions& options, const std::string& text);
+/// VALUE of the last --external TEXT:VALUE.
+std::optional<std::string> external_value(const FileOptions& options, const std::string& text);
 /// The descriptor given with --inherit-fd for a key, or -1.
 int inherited(const FileOptions& options, const std::string& key);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -22,11 +23,14 @@
 #include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
 #include "engine/files/tables.h"
+#include "engine/images/image_dir.h"
 #include "engine/procfs/fdinfo.h"
+#include "nsr-files.pb.h"
 
 namespace nsr {
 namespace {
 
+const Logger log("files");
 constexpr uint64_t kMoved = 1ull << 63;
 
 dev_t device(uint32_t kernel) { return makedev(kernel >> 20, kernel & 0xfffff); }
@@ -40,6 +44,32 @@ bool same_target(const OpenFile& candidate, const OpenFile& epoll, uint32_t tfd,
   return r == 0;
 }
 
+/// Busy polling of an instance: linux/eventpoll.h, kernel 6.9.
+struct BusyPoll {
+  uint32_t usecs;
+  uint16_t budget;
+  uint8_t prefer, pad;
+};
+constexpr unsigned long kSetBusyPoll = _IOW(0x8a, 1, BusyPoll), kGetBusyPoll = _IOR(0x8a, 2, BusyPoll);
+
+void dump_busy_poll(int epoll, uint32_t id, DumpContext& ctx) {
+  BusyPoll params{};
+  if (::ioctl(epoll, kGetBusyPoll, &params) != 0) return;  // no such thing in this kernel
+  if (params.usecs == 0 && params.budget == 0 && params.prefer == 0) return;
+  pb::nsr_file_entry ext;
+  ext.set_id(id);
+  ext.mutable_epoll()->set_busy_poll_usecs(params.usecs);
+  ext.mutable_epoll()->set_busy_poll_budget(params.budget);
+  ext.mutable_epoll()->set_prefer_busy_poll(params.prefer != 0);
+  ctx.images().append(Img::file_ext).write(ext);
+}
+
+void set_busy_poll(int epoll, const pb::nsr_epoll_entry& entry, const std::string& object) {
+  BusyPoll params{entry.busy_poll_usecs(), static_cast<uint16_t>(entry.busy_poll_budget()),
+                  static_cast<uint8_t>(entry.prefer_busy_poll()), 0};
+  if (::ioctl(epoll, kSetBusyPoll, &params) != 0) log.warn("%s: its busy polling cannot be set: %m", object.c_str());
+}
+
 class Epoll final : public Kind {
  public:
   const char* name() const override { return "epoll"; }
@@ -50,7 +80,9 @@ class Epoll final : public Kind {
     pb::eventpoll_file_entry& e = *entry.mutable_epfd();
     e.set_id(entry.id());
     e.set_flags(file.flags);
-    *e.mutable_fown() = ctx.owner_of(ctx.borrow(file).get());
+    UniqueFd fd = ctx.borrow(file);
+    *e.mutable_fown() = ctx.owner_of(fd.get());
+    dump_busy_poll(fd.get(), entry.id(), ctx);
     std::map<int32_t, uint32_t> nth;
     for (const procfs::EpollTarget& t : procfs::parse_epoll(file.fdinfo)) {
       const OpenFile* target = find_target(file, t, nth[t.tfd]++, ctx);
@@ -91,6 +123,9 @@ class Epoll final : public Kind {
   /// Registers what the engine has open. What the tasks open themselves is left to them, and what tells them apart.
   void finish_restore(RestoreContext& ctx) override {
     Tables tables;
+    for (const auto& ext : ctx.images().all<pb::nsr_file_entry>(Img::file_ext))
+      if (const pb::file_entry* entry = ext.has_epoll() ? ctx.entry(ext.id()) : nullptr; entry && owns(*entry))
+        set_busy_poll(ctx.fd_of(ext.id()), ext.epoll(), image_object(name(), ext.id()));
     for (const pb::file_entry* entry : pending_) {
       if (entry->epfd().tfd_size() == 0) continue;
       const auto* table = tables.first_with(entry->id(), ctx);

@@ -35,16 +35,25 @@ class Fifo final : public Kind {
     e.set_id(entry.id());
     e.set_pipe_id(static_cast<uint32_t>(file.st.st_ino));
     e.set_regf_id(files_->dump_extra(file, ctx));
-    if ((file.flags & O_ACCMODE) == O_WRONLY) return;
     UniqueFd fd = ctx.borrow(file);
+    if ((file.flags & O_ACCMODE) != O_RDONLY && is_full(fd.get())) full_.insert(e.pipe_id());
+    if ((file.flags & O_ACCMODE) == O_WRONLY) return;
     if ((file.flags & O_ACCMODE) == O_RDONLY && is_quiet(fd.get())) {
       pb::nsr_file_entry ext;
       ext.set_id(entry.id());
       ext.set_quiet(true);
       ctx.images().append(Img::file_ext).write(ext);
     }
-    if (!peeked_.insert(e.pipe_id()).second) return;
-    write_pipe_content(ctx.images().append(Img::fifo_data), e.pipe_id(), peek_pipe(fd.get(), file.describe()));
+    auto [slack, fresh] = peeked_.try_emplace(e.pipe_id());
+    if (!fresh) return;
+    PipeContent content = peek_pipe(fd.get(), file.describe());
+    slack->second = has_slack(content);
+    write_pipe_content(ctx.images().append(Img::fifo_data), e.pipe_id(), content);
+  }
+
+  void finish_dump(DumpContext& ctx) override {
+    for (auto [id, slack] : peeked_)
+      if (slack && full_.count(id)) write_pipe_full(ctx.images().append(Img::fifo_data), id);
   }
 
   bool owns(const pb::file_entry& entry) const override { return entry.type() == pb::FIFO && entry.has_fifo(); }
@@ -109,7 +118,8 @@ class Fifo final : public Kind {
   }
 
   std::shared_ptr<NamedFiles> files_;
-  std::set<uint32_t> peeked_;
+  std::map<uint32_t, bool> peeked_;  ///< pipe id -> has_slack()
+  std::set<uint32_t> full_;          ///< pipe ids
   bool read_ = false;
   std::set<uint32_t> quiet_;              ///< file ids
   std::map<uint32_t, UniqueFd> keepers_;  ///< pipe id -> an end of either kind until all are open

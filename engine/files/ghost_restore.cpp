@@ -104,6 +104,7 @@ bool make_node(const char* path, const pb::ghost_file_entry& e) {
     case S_IFLNK:
       return ::symlink(e.symlnk_target().c_str(), path) == 0;
     case S_IFIFO:
+    case S_IFSOCK:  // what O_PATH shows of a socket's name
     case S_IFCHR:
     case S_IFBLK:
       return ::mknod(path, (e.mode() & S_IFMT) | 0600, e.rdev()) == 0;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -41,14 +42,23 @@ bool is_sysctl(const std::string& path) {
 
 std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
+bool is_device(const OpenFile& file) {
+  return !(file.flags & O_PATH) && (S_ISCHR(file.st.st_mode) || S_ISBLK(file.st.st_mode));
+}
+
+std::string device_key(const OpenFile& file) {
+  return format("dev[%u/%u]", major(file.st.st_rdev), minor(file.st.st_rdev));
+}
+
 void check_device(const OpenFile& file) {
-  if (file.flags & O_PATH) return;
+  if (!is_device(file)) return;
   const char* refusal = nullptr;
   if (S_ISBLK(file.st.st_mode)) refusal = "it is a block device: what it holds is state of this host";
   if (S_ISCHR(file.st.st_mode)) refusal = device_refusal(file.st.st_rdev, file.link);
   if (refusal)
     throw Error(Failure::unsupported, file.describe(), refusal,
-                "name it with --external " + external_name(file) + " and give it back with --inherit-fd");
+                "if it can be opened again: --external " + device_key(file) +
+                    ":NAME here, and at the restore --external dev[NAME]:PATH or --inherit-fd fd[N]:dev[NAME]");
 }
 
 }  // namespace
@@ -72,9 +82,18 @@ void NamedFiles::dump(const OpenFile& file, uint32_t id, pb::reg_file_entry& reg
   reg.set_flags(kept_flags(file, seen.get()));
   reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
   *reg.mutable_fown() = ctx.owner_of(seen.get());
+  // F_NOTIFY (fcntl(2)) shows nowhere but in the owner that it sets
+  if (S_ISDIR(file.st.st_mode) && reg.fown().pid() != 0)
+    log.warn("%s: it has an owner for signals: if it asked for F_NOTIFY, that is lost", file.describe().c_str());
   if (is_external(ctx.options(), external_name(file))) {
     reg.set_name(external_name(file));
     reg.set_ext(true);
+    return;
+  }
+  if (auto name = is_device(file) ? external_value(ctx.options(), device_key(file)) : std::nullopt) {
+    reg.set_name("dev[" + *name + "]");
+    reg.set_ext(true);
+    reg.set_mode(file.st.st_mode);
     return;
   }
   check_device(file);
@@ -164,7 +183,11 @@ void NamedFiles::dump_link(const OpenFile& file, const std::string& path, uint32
   auto [at, fresh] = links_.try_emplace(Inode(file.st.st_dev, file.st.st_ino));
   if (fresh) {
     at->second = ctx.new_file_id();
-    std::string link = directory_of(path) + format("link_remap.%u", at->second);
+    std::string directory = directory_of(path);
+    // the directory may be gone too: then the nearest one above it that is left
+    while (directory != "/" && ::access(paths_.from_engine(file.pid, directory).c_str(), F_OK) != 0)
+      directory = directory_of(directory.substr(0, directory.size() - 1));
+    std::string link = directory + format("link_remap.%u", at->second);
     std::string here = paths_.from_engine(file.pid, link);
     // AT_SYMLINK_FOLLOW through /proc needs CAP_DAC_READ_SEARCH or ownership (open(2)); a name that is taken by an
     // older dump of the same id belongs to images that may still be wanted

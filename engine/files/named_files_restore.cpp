@@ -32,6 +32,22 @@ UniqueFd open_path(const std::string& path, int flags, int tree_proc) {
   return fd;
 }
 
+/// What the dump named with --external dev[MAJOR/MINOR]:NAME, at the path that --external dev[NAME]:PATH says now.
+UniqueFd open_device(const pb::reg_file_entry& reg, int flags, const std::string& path) {
+  UniqueFd fd = close_on_exec(::open(path.c_str(), flags));
+  struct stat st {};
+  if (!fd || ::fstat(fd.get(), &st) != 0)
+    throw_errno(Failure::environment, reg.name(), path + " cannot be opened", errno);
+  if (((st.st_mode ^ reg.mode()) & S_IFMT) != 0)
+    throw Error(
+        Failure::environment, reg.name(),
+        format("%s is of another type (mode 0%o) than at the dump (mode 0%o)", path.c_str(), st.st_mode, reg.mode()),
+        "name the right device");
+  if (reg.pos() != 0 && ::lseek(fd.get(), static_cast<off_t>(reg.pos()), SEEK_SET) < 0)
+    log.warn("%s: its position %llu cannot be set: %m", reg.name().c_str(), static_cast<unsigned long long>(reg.pos()));
+  return fd;
+}
+
 }  // namespace
 
 const NamedFiles::Remap* NamedFiles::remap_of(uint32_t id, RestoreContext& ctx) {
@@ -97,9 +113,12 @@ UniqueFd NamedFiles::open_ghost(const pb::reg_file_entry& reg, uint32_t id, int 
 UniqueFd NamedFiles::open(const pb::reg_file_entry& reg, int flags, RestoreContext& ctx) {
   int given = inherited(ctx.options(), reg.ext() || reg.name().empty() ? reg.name() : reg.name().substr(1));
   if (given >= 0) return duplicate(given, reg.name());
+  auto path = reg.ext() ? external_value(ctx.options(), reg.name()) : std::nullopt;
+  if (path && reg.has_mode()) return open_device(reg, flags, *path);
   if (reg.ext())
     throw Error(Failure::environment, reg.name(), "was outside of the tree at the dump",
-                "give it with --inherit-fd 'fd[N]:" + reg.name() + "'");
+                (reg.has_mode() ? "say where it is with --external '" + reg.name() + ":PATH', or " : "") +
+                    "give it with --inherit-fd 'fd[N]:" + reg.name() + "'");
   if (const Remap* remap = remap_of(reg.id(), ctx)) return open_remapped(reg, *remap, flags, ctx);
   const std::string* beneath = beneath_of(reg.id(), ctx);
   UniqueFd fd = beneath ? open_beneath(*beneath, reg.name(), flags) : open_path(reg.name(), flags, ctx.tree_proc());

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -18,6 +19,7 @@ namespace nsr {
 namespace {
 
 const Logger log("files");
+constexpr uint32_t kKernelLargeFile = 0100000;  // O_LARGEFILE, which the C library defines as 0
 
 std::string key_of(uint32_t pipe_id) { return format("pipe:[%u]", pipe_id); }
 
@@ -47,6 +49,7 @@ class Pipe final : public Kind {
 
   void finish_dump(DumpContext& ctx) override {
     for (const auto& [id, seen] : seen_) {
+      if (seen.full && seen.slack) write_pipe_full(ctx.images().append(Img::pipes_data), id);
       if (seen.reader && seen.writer) continue;
       if (!seen.other_open) continue;
       if (is_external(ctx.options(), key_of(id))) {
@@ -87,6 +90,7 @@ class Pipe final : public Kind {
  private:
   struct Seen {
     bool reader = false, writer = false, peeked = false, other_open = false;
+    bool full = false, slack = false;  ///< takes no byte more, although it has fewer than its capacity
     std::string object;
   };
   struct Ends {
@@ -100,12 +104,14 @@ class Pipe final : public Kind {
     seen.reader |= mode != O_WRONLY;
     seen.writer |= mode != O_RDONLY;
     seen.other_open |= other_end_open(fd);
+    seen.full |= mode != O_RDONLY && is_full(fd);
     if (seen.object.empty()) seen.object = file.describe();
     if (mode == O_WRONLY || seen.peeked) return;
     seen.peeked = true;
     // the reader is what owns the content: with the read end outside of the tree it stays there
     PipeContent content = peek_pipe(fd, file.describe());
     write_pipe_content(ctx.images().append(Img::pipes_data), id, content);
+    seen.slack = has_slack(content);
   }
 
   UniqueFd take_inherited(int given, const pb::pipe_entry& e, const std::string& object) {
@@ -118,9 +124,14 @@ class Pipe final : public Kind {
   }
 
   const std::vector<const pb::file_entry*>& descriptions_of(uint32_t pipe_id, RestoreContext& ctx) {
-    if (descriptions_.empty())
+    if (descriptions_.empty()) {
       for (const pb::file_entry* e : ctx.entries())
         if (owns(*e)) descriptions_[e->pipe().pipe_id()].push_back(e);
+      // open(2) sets O_LARGEFILE, pipe(2) does not: so those that pipe2 made come first
+      for (auto& [id, list] : descriptions_)
+        std::stable_partition(list.begin(), list.end(),
+                              [](const pb::file_entry* e) { return (e->pipe().flags() & kKernelLargeFile) == 0; });
+    }
     return descriptions_.at(pipe_id);
   }
 

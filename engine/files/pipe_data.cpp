@@ -1,9 +1,13 @@
 #include "engine/files/pipe_data.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -22,6 +26,8 @@ const Logger log("files");
 constexpr uint32_t kNoteId = 0;
 constexpr std::string_view kPacketsMark = "nsrpack1";
 constexpr std::string_view kOutsideMark = "nsroutsd";
+constexpr std::string_view kFullMark = "nsrfullp";
+constexpr size_t kPage = 4096;                      // what one place of a pipe holds at most
 constexpr size_t kNoteHead = 8 + sizeof(uint32_t);  // mark, pipe id; then a list of u32
 constexpr uint32_t kMostBytes = 1u << 30;
 
@@ -94,6 +100,17 @@ void write_pipe_content(ImageWriter& out, uint32_t pipe_id, const PipeContent& c
 
 void write_pipe_outside(ImageWriter& out, uint32_t pipe_id) { write_note(out, kOutsideMark, pipe_id, {}); }
 
+bool has_slack(const PipeContent& content) {
+  return content.packets.empty() && content.bytes.size() < content.capacity;
+}
+
+bool is_full(int write_end) {
+  pollfd p{write_end, POLLOUT, 0};
+  return ::poll(&p, 1, 0) == 0;
+}
+
+void write_pipe_full(ImageWriter& out, uint32_t pipe_id) { write_note(out, kFullMark, pipe_id, {}); }
+
 void PipeContents::read_note(ImageReader& in, uint32_t bytes) {
   std::string note = in.raw(bytes);
   if (note.size() < kNoteHead || note.size() % sizeof(uint32_t) != 0) return;  // somebody else's record
@@ -101,6 +118,7 @@ void PipeContents::read_note(ImageReader& in, uint32_t bytes) {
   uint32_t id;
   std::memcpy(&id, note.data() + mark.size(), sizeof id);
   if (mark == kOutsideMark) outside_.insert(id);
+  if (mark == kFullMark) full_.insert(id);
   if (mark != kPacketsMark) return;
   std::vector<uint32_t> packets((note.size() - kNoteHead) / sizeof(uint32_t));
   std::memcpy(packets.data(), note.data() + kNoteHead, packets.size() * sizeof(uint32_t));
@@ -171,6 +189,49 @@ void put_packets(int fd, const std::string& bytes, const std::vector<uint32_t>& 
   }
 }
 
+/// Pages that a pipe may go on using when they are unmapped here.
+class Pages {
+ public:
+  Pages(size_t size, const std::string& object) : size_(size) {
+    void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) throw_errno(Failure::environment, object, "memory for its content cannot be mapped", errno);
+    start_ = static_cast<char*>(at);
+  }
+  ~Pages() { ::munmap(start_, size_); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  char* page(size_t i) const { return start_ + i * kPage; }
+
+ private:
+  char* start_;
+  size_t size_;
+};
+
+/// Puts something into every place of the pipe, so that it is full. vmsplice(2) takes pages as they are, where write(2)
+/// would fill one up before it takes the next.
+void put_everywhere(int fd, const std::string& bytes, const std::string& object) {
+  const size_t places = static_cast<size_t>(std::max(0, ::fcntl(fd, F_GETPIPE_SZ))) / kPage;
+  if (bytes.size() < places || bytes.size() >= places * kPage) return put(fd, bytes.data(), bytes.size(), object);
+  Pages pages(places * kPage, object);
+  std::vector<iovec> parts;
+  size_t at = 0;
+  for (size_t i = 0; i < places; ++i) {
+    size_t n = bytes.size() / places + (i < bytes.size() % places ? 1 : 0);
+    std::memcpy(pages.page(i), bytes.data() + at, n);
+    parts.push_back({pages.page(i), n});
+    at += n;
+  }
+  for (size_t done = 0; done < parts.size();) {
+    const size_t some = std::min<size_t>(parts.size() - done, IOV_MAX);
+    size_t wanted = 0;
+    for (size_t i = done; i < done + some; ++i) wanted += parts[i].iov_len;
+    ssize_t n = ::vmsplice(fd, &parts[done], some, SPLICE_F_NONBLOCK);
+    if (n != static_cast<ssize_t>(wanted))
+      throw_errno(Failure::environment, object, format("%zu bytes do not fit into it", wanted), n < 0 ? errno : EAGAIN);
+    done += some;
+  }
+}
+
 }  // namespace
 
 void PipeContents::fill(uint32_t pipe_id, int write_end, const std::string& object, RestoreContext& ctx) {
@@ -180,7 +241,9 @@ void PipeContents::fill(uint32_t pipe_id, int write_end, const std::string& obje
   Place place = std::move(at->second);
   places_.erase(at);
   set_capacity(write_end, place.capacity, static_cast<uint32_t>(place.content.size()), object);
-  if (place.packets.empty())
+  if (full_.count(pipe_id) && place.packets.empty())
+    put_everywhere(write_end, place.content, object);
+  else if (place.packets.empty())
     put(write_end, place.content.data(), place.content.size(), object);
   else
     put_packets(write_end, place.content, place.packets, object);

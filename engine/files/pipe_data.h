@@ -2,7 +2,8 @@
 //
 // Wire: one record a pipe {pipe_id, bytes, size = capacity}, the bytes behind it. Where packets (O_DIRECT, pipe(2)) are
 // inside, their lengths follow in a record of pipe_id 0, which no pipe has: readers that do not know it get the bytes
-// without their borders. In the same way a record tells that the other end of a pipe was outside of the tree.
+// without their borders. In the same way records tell that the other end of a pipe was outside of the tree, and that a
+// pipe was full although its bytes are fewer than its capacity: small writes leave the rest of a page unused.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,13 @@ void write_pipe_content(ImageWriter& out, uint32_t pipe_id, const PipeContent& c
 /// Notes that the other end of this pipe was outside of the tree.
 void write_pipe_outside(ImageWriter& out, uint32_t pipe_id);
 
+/// Whether a byte stream is shorter than the pipe's capacity.
+bool has_slack(const PipeContent& content);
+/// Whether a write end takes no byte more.
+bool is_full(int write_end);
+/// Notes that no byte more went into this pipe; behind its content.
+void write_pipe_full(ImageWriter& out, uint32_t pipe_id);
+
 /// The image, read at the first use; a content is let go of when it was used.
 class PipeContents {
  public:
@@ -55,7 +63,7 @@ class PipeContents {
   Img type_;
   bool read_ = false;
   std::map<uint32_t, Place> places_;
-  std::set<uint32_t> outside_;
+  std::set<uint32_t> outside_, full_;
 };
 
 }  // namespace nsr

@@ -9,6 +9,7 @@
 #include "engine/files/common.h"
 #include "engine/files/in_task.h"
 #include "engine/files/kinds.h"
+#include "engine/files/tty_queues.h"
 #include "tty.pb.h"
 
 namespace nsr {
@@ -61,13 +62,24 @@ class Tty final : public Kind {
     bool pty = false;
   };
 
+  /// Both ends of a pseudo-terminal of the tree, at dump: where its unread data can be looked for.
+  struct Queued {
+    UniqueFd master, slave;
+    uint32_t master_file = 0, slave_file = 0;  ///< file ids
+  };
+
   // dump
+  void note_end(const OpenFile& file, UniqueFd fd, const TtyNumber& number, uint32_t id);
+  void dump_queues(DumpContext& ctx);
   void dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint32_t id, DumpContext& ctx);
   uint32_t dump_path(const OpenFile& file, DumpContext& ctx);
   void session_of(const OpenFile& file, int fd, const TtyNumber& number, pb::tty_info_entry& info, DumpContext& ctx);
 
   // restore
   void read_infos(RestoreContext& ctx);
+  void read_queues(RestoreContext& ctx);
+  /// What makes other settings impossible comes last.
+  void set_modes(uint32_t index, const Pair& pair);
   const pb::tty_info_entry& info_of(const pb::file_entry& entry, RestoreContext& ctx);
   bool has_master(uint32_t index, RestoreContext& ctx);
   /// What this session's controlling terminal is here; nullptr when nothing can be.
@@ -102,7 +114,9 @@ class Tty final : public Kind {
   std::map<uint32_t, Pending> pending_;  ///< info id -> who must be explained at the end
   std::set<uint32_t> sessions_;          ///< those whose terminal is a pty with its master in the tree
   std::map<uint32_t, bool> masters_;     ///< pty index -> its master is in the tree
+  std::map<uint32_t, Queued> queued_;    ///< pty index -> ends
   std::map<uint32_t, pb::tty_info_entry> infos_;
+  std::map<uint32_t, TtyQueues> queues_;  ///< pty index -> what is to be put into it
   bool infos_read_ = false, place_found_ = false;
   std::map<uint32_t, Pair> pairs_;    ///< by the pty's index
   std::map<uint32_t, Pair> outside_;  ///< what stands for terminals from outside, by session

@@ -17,6 +17,7 @@
 #include "engine/images/image_dir.h"
 #include "engine/procfs/reader.h"
 #include "engine/procfs/stat.h"
+#include "nsr-files.pb.h"
 
 namespace nsr {
 namespace {
@@ -63,6 +64,56 @@ void Tty::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) {
   *e.mutable_fown() = ctx.owner_of(fd.get());
   e.set_regf_id(dump_path(file, ctx));
   dump_info(file, fd.get(), number, id, ctx);
+  if (number.type == pb::PTY) note_end(file, std::move(fd), number, entry.id());
+}
+
+void Tty::note_end(const OpenFile& file, UniqueFd fd, const TtyNumber& number, uint32_t id) {
+  Queued& queued = queued_[number.index];
+  if (number.master) {
+    queued.master = std::move(fd);
+    queued.master_file = id;
+  } else if (!queued.slave) {
+    queued.slave_file = id;
+    // for reading and writing, and never one that blocks
+    if ((file.flags & O_ACCMODE) == O_RDWR)
+      queued.slave = std::move(fd);
+    else
+      queued.slave.reset(
+          ::open(format("/proc/self/fd/%d", fd.get()).c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  }
+}
+
+/// Of a pair whose master is outside the queues stay where they are.
+void Tty::dump_queues(DumpContext& ctx) {
+  std::vector<TtyEnds> ends;
+  std::vector<std::pair<uint32_t, const Queued*>> of;
+  for (const auto& [index, queued] : queued_) {
+    if (!queued.master) continue;
+    ends.push_back({queued.master.get(), queued.slave ? queued.slave.get() : -1});
+    of.emplace_back(index, &queued);
+  }
+  if (ends.empty()) return;
+  std::vector<TtyQueues> all = look_into(ends);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const TtyQueues& q = all[i];
+    auto [index, queued] = of[i];
+    auto put = [&](uint32_t info_id, const std::string& bytes) {
+      if (bytes.empty()) return;
+      pb::tty_data_entry data;
+      data.set_tty_id(info_id);
+      data.set_data(bytes);
+      ctx.images().append(Img::tty_data).write(data);
+    };
+    put(index * 2 + 1, q.output);
+    put(index * 2, q.input);
+    if (q.pieces.empty() && q.stopped == TtyQueues::running) continue;
+    pb::nsr_file_entry ext;
+    ext.set_id(queued->slave_file);
+    ext.mutable_tty()->set_info_id(index * 2);
+    ext.mutable_tty()->mutable_pieces()->Add(q.pieces.begin(), q.pieces.end());
+    ext.mutable_tty()->set_stopped(q.stopped);
+    ctx.images().append(Img::file_ext).write(ext);
+  }
 }
 
 uint32_t Tty::dump_path(const OpenFile& file, DumpContext& ctx) {
@@ -102,10 +153,6 @@ void Tty::dump_info(const OpenFile& file, int fd, const TtyNumber& number, uint3
   if (auto at = pending_.find(id); at != pending_.end()) at->second.sid = info.sid();
   if ((number.master || external) && info.sid() != 0) sessions_.insert(info.sid());
   if (info.has_termios() == false && !number.master) pending_.erase(id);  // hung up: needs nobody
-  int unread = 0;
-  if (number.type == pb::PTY && ::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
-    log.warn("%s: %d bytes of %s not read yet are not kept", file.describe().c_str(), unread,
-             number.master ? "output" : "input");
   ctx.images().append(Img::tty_info).write(info);
 }
 
@@ -142,6 +189,7 @@ void Tty::finish_dump(DumpContext& ctx) {
                 p.pty ? "its master is outside of the tree" : "it is a terminal that the tree does not own",
                 "use --shell-job, or --external " + p.key + " and --inherit-fd");
   }
+  dump_queues(ctx);
 }
 
 }  // namespace nsr

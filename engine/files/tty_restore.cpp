@@ -21,6 +21,7 @@
 #include "engine/files/tty.h"
 #include "engine/files/tty_settings.h"
 #include "engine/images/image_dir.h"
+#include "nsr-files.pb.h"
 #include "pstree.pb.h"
 
 namespace nsr {
@@ -213,20 +214,50 @@ void Tty::provide_slave(const Pair& pair, const pb::tty_info_entry& info, const 
   ctx.provide(entry.id(), std::move(fd));
 }
 
+void Tty::read_queues(RestoreContext& ctx) {
+  for (auto& data : ctx.images().all<pb::tty_data_entry>(Img::tty_data)) {
+    auto info = infos_.find(data.tty_id());
+    if (info == infos_.end() || !info->second.has_pty()) continue;
+    TtyQueues& q = queues_[info->second.pty().index()];
+    (is_master(info->second) ? q.output : q.input) = std::move(*data.mutable_data());
+  }
+  for (const auto& ext : ctx.images().all<pb::nsr_file_entry>(Img::file_ext)) {
+    auto info = ext.has_tty() ? infos_.find(ext.tty().info_id()) : infos_.end();
+    if (info == infos_.end() || !info->second.has_pty()) continue;
+    TtyQueues& q = queues_[info->second.pty().index()];
+    q.pieces.assign(ext.tty().pieces().begin(), ext.tty().pieces().end());
+    q.stopped = ext.tty().stopped();
+    uint64_t sum = 0;
+    for (uint32_t piece : q.pieces) sum += piece / 2;
+    if (sum > q.input.size())
+      throw Error(Failure::image, image_name(Img::file_ext),
+                  format("has lines of %llu bytes for terminal %u, whose input has %zu",
+                         static_cast<unsigned long long>(sum), ext.tty().info_id(), q.input.size()));
+  }
+}
+
+void Tty::set_modes(uint32_t index, const Pair& pair) {
+  int on = 1;
+  for (const auto& [id, info] : infos_) {
+    if (!info.has_pty() || info.pty().index() != index) continue;
+    int end = is_master(info) ? pair.master.get() : pair.slave.get();
+    bool ok = true;
+    if (info.packet_mode()) ok &= ::ioctl(end, TIOCPKT, &on) == 0;
+    if (info.locked()) ok &= ::ioctl(end, TIOCSPTLCK, &on) == 0;
+    if (info.exclusive()) ok &= ::ioctl(end, TIOCEXCL) == 0;
+    if (!ok)
+      throw_errno(Failure::environment, format("/dev/pts/%u", index),
+                  "packet mode, lock or exclusive use cannot be set", errno);
+  }
+}
+
 /// What would get in the way of opening the slaves comes last; then masters that no task holds go, which hangs up.
-void Tty::finish_restore(RestoreContext&) {
+void Tty::finish_restore(RestoreContext& ctx) {
+  read_queues(ctx);
   for (auto& [index, pair] : pairs_) {
-    std::string object = format("/dev/pts/%u", index);
-    int on = 1;
-    for (const auto& [id, info] : infos_) {
-      if (!info.has_pty() || info.pty().index() != index) continue;
-      int end = is_master(info) ? pair.master.get() : pair.slave.get();
-      bool ok = true;
-      if (info.packet_mode()) ok &= ::ioctl(end, TIOCPKT, &on) == 0;
-      if (info.locked()) ok &= ::ioctl(end, TIOCSPTLCK, &on) == 0;
-      if (info.exclusive()) ok &= ::ioctl(end, TIOCEXCL) == 0;
-      if (!ok) throw_errno(Failure::environment, object, "packet mode, lock or exclusive use cannot be set", errno);
-    }
+    if (auto q = queues_.find(index); q != queues_.end() && has_master(index, ctx))
+      feed_queues({pair.master.get(), pair.slave.get()}, q->second, format("/dev/pts/%u", index));
+    set_modes(index, pair);
     if (pair.info.sid() == 0) pair.slave.reset();
     pair.master.reset();
   }

@@ -11,14 +11,15 @@ namespace {
 
 constexpr int kControlWords = 32;  // the peer's reader wants at least 19; the bytes themselves fill eight
 
-pb::termios_entry pack(const struct termios& t) {
+template <class Termios>
+pb::termios_entry pack(const Termios& t) {
   pb::termios_entry e;
   e.set_c_iflag(t.c_iflag);
   e.set_c_oflag(t.c_oflag);
   e.set_c_cflag(t.c_cflag);
   e.set_c_lflag(t.c_lflag);
   e.set_c_line(t.c_line);
-  e.set_c_ispeed(0);  // the speeds are in c_cflag
+  e.set_c_ispeed(0);
   e.set_c_ospeed(0);
   uint32_t words[kControlWords] = {};
   std::memcpy(words, t.c_cc, sizeof t.c_cc);
@@ -31,8 +32,9 @@ bool flag_of(int fd, unsigned long request) {
   return ::ioctl(fd, request, &value) == 0 && value != 0;
 }
 
-struct termios unpack(const pb::termios_entry& e) {
-  struct termios t {};
+template <class Termios>
+Termios unpack(const pb::termios_entry& e) {
+  Termios t{};
   t.c_iflag = e.c_iflag();
   t.c_oflag = e.c_oflag();
   t.c_cflag = e.c_cflag();
@@ -63,8 +65,15 @@ class BackgroundWrites {
 }  // namespace
 
 void put_terminal_settings(int fd, bool master, pb::tty_info_entry& info) {
-  struct termios t {};
-  if (::ioctl(fd, TCGETS, &t) == 0) *info.mutable_termios() = pack(t);
+  struct termios2 t {};
+  if (::ioctl(fd, TCGETS2, &t) == 0) {
+    *info.mutable_termios() = pack(t);
+    // what c_cflag says by number needs no other record; the peer writes zeros
+    if ((t.c_cflag & CBAUD) == BOTHER || (t.c_cflag >> IBSHIFT & CBAUD) == BOTHER) {
+      info.mutable_termios()->set_c_ispeed(t.c_ispeed);
+      info.mutable_termios()->set_c_ospeed(t.c_ospeed);
+    }
+  }
   struct termios locked {};
   if (::ioctl(fd, TIOCGLCKTRMIOS, &locked) == 0) *info.mutable_termios_locked() = pack(locked);
   struct winsize w {};
@@ -83,11 +92,13 @@ bool apply_terminal_settings(int fd, const pb::tty_info_entry& info) {
   BackgroundWrites guard;
   bool ok = true;
   if (info.has_termios()) {
-    struct termios t = unpack(info.termios());
-    ok &= ::ioctl(fd, TCSETS, &t) == 0;
+    auto t = unpack<struct termios2>(info.termios());
+    t.c_ispeed = info.termios().c_ispeed();
+    t.c_ospeed = info.termios().c_ospeed();
+    ok &= ::ioctl(fd, TCSETS2, &t) == 0;
   }
   if (info.has_termios_locked()) {
-    struct termios t = unpack(info.termios_locked());
+    auto t = unpack<struct termios>(info.termios_locked());
     ok &= ::ioctl(fd, TIOCSLCKTRMIOS, &t) == 0;
   }
   if (info.has_winsize()) {

@@ -18,6 +18,7 @@
 #include "engine/base/log.h"
 #include "engine/base/scanner.h"
 #include "engine/descriptors/ipc_object.h"
+#include "engine/descriptors/mqueue.h"
 #include "ipc-msg.pb.h"
 #include "ipc-sem.pb.h"
 #include "ipc-var.pb.h"
@@ -231,28 +232,50 @@ void fill_semaphores(const ImageDir& images, uint64_t id, const UserMap& users) 
   }
 }
 
-/// They are not kept: what waits in a queue can only be read by taking it out.
-void warn_of_posix_queues() {
+/// POSIX message queues have no image with the peer: records of no open file in nsr-files.
+void dump_posix_queues(ImageDir& images, const UserMap& users) {
   UniqueFd mount = new_mount({"mqueue", "mqueue", ""}, self_caller());
   std::unique_ptr<DIR, int (*)(DIR*)> names(::fdopendir(::openat(mount.get(), ".", O_RDONLY | O_CLOEXEC)), ::closedir);
   if (!names) throw_errno(Failure::environment, "POSIX message queues", "they cannot be listed", errno);
-  while (const dirent* e = ::readdir(names.get()))
-    if (e->d_name[0] != '.') log.warn("POSIX message queue /%s of the tree's IPC namespace is not kept", e->d_name);
+  while (const dirent* e = ::readdir(names.get())) {
+    if (e->d_name == std::string_view(".") || e->d_name == std::string_view("..")) continue;
+    const std::string object = std::string("message queue /") + e->d_name;
+    UniqueFd queue(::openat(mount.get(), e->d_name, O_PATH | O_CLOEXEC));
+    if (!queue) throw_errno(Failure::environment, object, "cannot be opened", errno);
+    pb::nsr_file_entry record;
+    record.set_id(0);
+    *record.mutable_mqueue() = look_into_mqueue(queue.get(), object);
+    record.mutable_mqueue()->set_name(e->d_name);
+    record.mutable_mqueue()->set_uid(users.uids.inner(record.mqueue().uid()));
+    record.mutable_mqueue()->set_gid(users.gids.inner(record.mqueue().gid()));
+    images.append(Img::file_ext).write(record);
+  }
+}
+
+void fill_posix_queues(const ImageDir& images, const UserMap& users) {
+  for (const auto& record : images.all<pb::nsr_file_entry>(Img::file_ext)) {
+    if (!record.has_mqueue() || record.id() != 0) continue;
+    pb::nsr_mqueue_entry queue = record.mqueue();
+    if (uint32_t uid = users.uids.outer(queue.uid()); uid != IdMap::kNone) queue.set_uid(uid);
+    if (uint32_t gid = users.gids.outer(queue.gid()); gid != IdMap::kNone) queue.set_gid(gid);
+    make_mqueue(queue, queue.name());
+  }
 }
 
 }  // namespace
 
 void dump_ipc_namespace(ImageDir& images, uint64_t id, const UserMap& users) {
-  warn_of_posix_queues();
   dump_limits(images, id);
   dump_queues(images, id, users);
   dump_semaphores(images, id, users);
+  dump_posix_queues(images, users);
 }
 
 void fill_ipc_namespace(const ImageDir& images, uint64_t id, const UserMap& users) {
   fill_limits(images, id);
   fill_queues(images, id, users);
   fill_semaphores(images, id, users);
+  fill_posix_queues(images, users);
 }
 
 }  // namespace nsr

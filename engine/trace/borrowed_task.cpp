@@ -194,6 +194,7 @@ void BorrowedTask::bootstrap(size_t data_size) {
 }
 
 void BorrowedTask::take_socket(const Tracee& tracee, long result) {
+  if (result == -EMFILE) return go_without_socket(tracee);
   if (result < 0) {
     tracee.step_to_syscall_stop();  // its own code unmaps the area again
     tracee.step_to_syscall_stop();
@@ -208,6 +209,14 @@ void BorrowedTask::take_socket(const Tracee& tracee, long result) {
   socket_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), ends[1], 0)));
   if (!socket_) throw_errno(Failure::target, object_of(task_), "pidfd_getfd failed", errno);
   make_room_for_bells(ends[0]);
+}
+
+/// The numbers first: the borrowing code, told that it had a socketpair, closes what the area says.
+void BorrowedTask::go_without_socket(const Tracee& tracee) {
+  const int none[2] = {-1, -1};
+  write_memory(task_.handle(), RemoteAddr(area_.value + code_size_), none, sizeof none);
+  tracee.set_registers(arch::with_result(tracee.registers(), 0));
+  log.info("pid %d: its descriptor table is full: it is followed step by step", task_.pid.value);
 }
 
 /// Threads that find the socket full would wait and be woken all together for each place that becomes free.
@@ -280,8 +289,15 @@ void BorrowedTask::launch(size_t thread) {
   tracee.set_registers(arch::at_code(th.regs, code_of(thread)));
   th.diverted = true;
   tracee.set_signal_mask(~0ull);
-  tracee.resume();
-  parked_[thread] = true;
+  if (socket_) {
+    tracee.resume();
+    parked_[thread] = true;
+    return;
+  }
+  // to the read() that ends its program
+  do tracee.step_to_syscall_stop();
+  while (!arch::enters_call(tracee.registers(), SYS_read, static_cast<uint64_t>(int64_t{remote_socket_})));
+  tracee.to_event_stop();
 }
 
 void BorrowedTask::run_programs(std::vector<Program>& programs) {
@@ -294,7 +310,7 @@ void BorrowedTask::run_programs(std::vector<Program>& programs) {
     launch(i);
     running++;
   }
-  wait_for_bells(running);
+  if (socket_) wait_for_bells(running);
   for (size_t i = 0; i < programs.size(); i++) {
     if (programs[i].empty()) continue;
     const Record* results = arena_.local<Record>(stored[i]);

@@ -2,6 +2,9 @@
 //
 // How: arch/x86_64/borrow.cpp. The process gets one shared area (code, programs, operands, results) and one socket
 // whose other end the engine holds. Each thread ends its program by a message on that socket and a read() from it.
+// Where its descriptor table is full up to the hard limit there is no socket: its threads are followed from system call
+// to system call, and stopped where they would ring. The calls fail when nobody stops them, so they go home all the
+// same.
 #pragma once
 
 #include <memory>
@@ -25,9 +28,10 @@ class BorrowedTask {
   Arena& arena() { return arena_; }
   /// Where the area is in the task: not part of its own address space.
   uint64_t area_start() const { return area_.value; }
-  /// The descriptor number in the task that is ours, not its own.
+  /// The descriptor number in the task that is ours, not its own; -1 when it had none left to lend.
   int socket_number() const { return remote_socket_; }
-  /// Our end of it: the threads wait until every copy of this descriptor is closed, or the engine gives them back.
+  /// Our end of it: the threads wait until every copy of this descriptor is closed, or the engine gives them back. -1
+  /// without a socket: they wait in a ptrace stop then, and for nobody but the engine.
   int parking() const { return socket_.get(); }
   uint64_t area_end() const { return area_.value + area_size_; }
   /// Runs one program per thread (threads in the task's order; an empty program leaves that thread alone), all at once,
@@ -52,11 +56,13 @@ class BorrowedTask {
   /// Bytes at the end of this page that a killed engine has left, no thread being in them any more.
   size_t stale_code(const std::vector<std::byte>& page, uint64_t at) const;
   void take_socket(const Tracee& tracee, long result);
+  void go_without_socket(const Tracee& tracee);
   void make_room_for_bells(int end);
   void map_area();
   /// Returns where the results will be.
   std::vector<RemoteAddr> prepare(std::vector<Program>& programs);
   void run_programs(std::vector<Program>& programs);
+  /// Sends a thread into its program; without a socket also to the end of it, where it is stopped.
   void launch(size_t thread);
   /// Stops the threads below `end` that wait behind their programs.
   void stop_parked(size_t end);
