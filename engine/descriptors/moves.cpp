@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/base/error.h"
+
 namespace nsr {
 namespace {
 
@@ -12,6 +14,7 @@ class Mover {
     for (const DescriptorMove& m : moves) {
       wanted_[m.target] = m;
       if (m.source != m.target) users_[m.source]++;
+      of_source_[m.source].push_back(m.target);
     }
   }
 
@@ -24,6 +27,7 @@ class Mover {
       break_circle(target);
     }
     settle();
+    if (lent_ >= 0) steps_.push_back({twin_of(lent_), lent_, lent_, wanted_.at(lent_).cloexec});
     for (const auto& [target, m] : wanted_)
       if (m.source == target) steps_.push_back({target, target, target, m.cloexec});
     close_rest();
@@ -54,11 +58,25 @@ class Mover {
 
   /// The file that stands on `target` is needed elsewhere: it waits at the spare number.
   void break_circle(int target) {
-    steps_.push_back({target, spare_, spare_, true});
-    renamed_[target] = spare_;
+    const int spare = spare_ >= 0 ? spare_ : lend();
+    steps_.push_back({target, spare, spare, true});
+    renamed_[target] = spare;
     ready_.push_back(target);
     settle();
     renamed_.erase(target);
+  }
+
+  /// A number that has its file already, and so has another one: it comes from there again in the end.
+  int lend() {
+    for (auto at = done_.begin(); lent_ < 0 && at != done_.end(); ++at)
+      if (of_source_.at(wanted_.at(at->first).source).size() > 1) lent_ = at->first;
+    if (lent_ < 0) throw Error(Failure::internal, "descriptor table", "has a circle and no number that could be lent");
+    return lent_;
+  }
+
+  int twin_of(int target) const {
+    const std::vector<int>& same = of_source_.at(wanted_.at(target).source);
+    return same[0] == target ? same[1] : same[0];
   }
 
   void close_rest() {
@@ -71,7 +89,9 @@ class Mover {
   }
 
   int spare_;
+  int lent_ = -1;
   std::map<int, DescriptorMove> wanted_;
+  std::map<int, std::vector<int>> of_source_;  ///< all targets of a source
   std::map<int, int> users_;
   std::map<int, int> renamed_;
   std::map<int, bool> done_;

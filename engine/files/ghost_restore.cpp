@@ -229,7 +229,8 @@ UniqueFd GhostRestore::open(uint32_t id, const std::string& name, int flags, Res
   std::string object = object_of(id, name);
   // an O_PATH view of a symbolic link cannot be had through /proc, only copied
   struct stat st {};
-  if (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode)) return duplicate(seen, object);
+  const bool as_seen = (flags & (O_PATH | O_NOFOLLOW)) == (O_PATH | O_NOFOLLOW);
+  if (as_seen || (::fstat(seen, &st) == 0 && S_ISLNK(st.st_mode))) return duplicate(seen, object);
   UniqueFd fd = reopen(seen, flags & ~O_NOFOLLOW, object);
   if (flags & O_NOFOLLOW)
     if (UniqueFd with_flag = by_handle(fd.get(), flags)) fd = std::move(with_flag);

@@ -41,7 +41,8 @@ Kind& RestoreFiles::kind_of(const pb::file_entry& entry) const {
 }
 
 void RestoreFiles::open_all() {
-  limit_ = std::min(raise_descriptor_limit(), kMostInherited);
+  most_ = raise_descriptor_limit();
+  limit_ = std::min(most_, kMostInherited);
   for (const auto* e : entries_) {
     open_once(*e);
     make_room();

@@ -35,6 +35,8 @@ class RestoreFiles final : public RestoreContext {
   int deliver(const std::vector<uint32_t>& file_ids);
   /// All programs are built: what was parked is with the tasks' sockets now.
   void end_parking();
+  /// How many descriptors the tasks may have while they are built.
+  int most_descriptors() const { return most_; }
   /// The tree runs and the network is open again.
   void before_release();
   void after_release();
@@ -79,7 +81,8 @@ class RestoreFiles final : public RestoreContext {
   std::vector<std::unique_ptr<DescriptorVault>> vaults_;
   SpareIds spare_ids_;
   int highest_ = 0;  ///< number that was given since the last parking
-  int limit_ = 0;
+  int limit_ = 0;    ///< of what may be open here before some of it is parked
+  int most_ = 0;     ///< that a process may have
   std::vector<UniqueFd> kept_;
   std::set<uint32_t> held_, opening_;
   int tree_proc_ = -1;

@@ -49,10 +49,15 @@ class TableProgram {
       std::vector<uint32_t> ids;
       for (const auto& [number, wanted] : targets_) ids.push_back(wanted.id);
       socket = free_number(false);
+      // a full table: what is a duplicate in the end is put over the socket then
+      closed_by_duplicate_ = socket >= files_.most_descriptors() && !duplicates_.empty();
+      if (closed_by_duplicate_) socket = duplicates_.back().target;
       moves_.push_back({files_.deliver(ids), socket, true});
       numbers_.push_back(socket);
     }
-    for (const DescriptorStep& s : plan_moves(moves_, free_number(true))) emit_step(s, p);
+    int spare = free_number(true);
+    if (spare >= files_.most_descriptors()) spare = -1;
+    for (const DescriptorStep& s : plan_moves(moves_, spare)) emit_step(s, p);
     if (socket >= 0) emit_delivery(socket, p, arena);
     for (const DescriptorStep& s : duplicates_) emit_step(s, p);
   }
@@ -103,7 +108,7 @@ class TableProgram {
       p.note(format("taking %zu descriptors: there is no room for all", batch.count));
       for (const DescriptorStep& s : batch.then) emit_step(s, p);
     }
-    emit_step({-1, socket, socket, false}, p);
+    if (!closed_by_duplicate_) emit_step({-1, socket, socket, false}, p);
   }
 
   RestoreFiles& files_;
@@ -112,6 +117,7 @@ class TableProgram {
   std::vector<std::pair<int, Wanted>> targets_;
   std::map<uint32_t, int> first_;
   std::vector<DescriptorStep> duplicates_;
+  bool closed_by_duplicate_ = false;
 };
 
 }  // namespace

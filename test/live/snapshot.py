@@ -19,7 +19,22 @@ STAT = {"comm": 2, "priority": 18, "nice": 19, "startcode": 26, "endcode": 27, "
 FILES = ("limits", "cmdline", "environ", "comm", "oom_score_adj", "coredump_filter", "personality", "loginuid", "cgroup", "auxv")
 GO_BIT = 1 << (signal.SIGRTMIN + 14 - 1)
 LINKS = ("cwd", "root", "exe")
-FDINFO_SKIP = ("mnt_id", "ino", "eventfd-id", "scm_fds", "Pid")
+# Numbers that the kernel gives out in the order of creation, and a pid as the host counts
+FDINFO_SKIP = ("eventfd-id", "map_id", "Pid")
+# What else differs in a line of fdinfo between a file and the same one made again: (key, pattern, text instead).
+# An inode below (major 0) of no disk is a new one; what was deleted is another inode with that content.
+NEW_INODE = ((r"lock", r" \S+:\S+:\d+ ", " * "), (r"ino", r"\d+", "*"), (r"tfd", r"\b(ino|sdev):[0-9a-f]+", r"\1:*"))
+FDINFO_LOOSE = (
+    (r"lock", r"(READ|WRITE|UNLCK) -?\d+", r"\1 *"),                         # a pid of the host
+    (r"NSpid", r"\t.*\t", "\t"),                                            # outer namespaces' ids
+    (r"it_value", r"\([1-9]\d*, \d+\)|\(0, [1-9]\d*\)", "(running)"),     # time goes on
+    (r"ticks", r"[1-9]\d*", "some"),
+    (r"tfd", r"\b(ino|sdev):[0-9a-f]+", r"\1:*"),                           # of targets without a disk, most of them
+    (r"(inotify|fanotify).*", r"\b(ino|f_handle):[0-9a-f]+", r"\1:*"),      # of deleted ones; those of others are in the mark
+    (r"inotify.*|fanotify.*", r"\bsdev:[0-9a-f]{1,5}\b", "sdev:*"),             # no disk: a number given out in order
+    (r"fanotify mnt_id", r"mnt_id:[0-9a-f]+", "mnt_id:*"),                   # ns-restore has mounts of its own
+    (r"(memlock|SqThreadCpu|SqTotalTime|SqWorkTime|CachedSqHead|CachedCqTail)", r"-?\d+", "*"),
+)
 
 
 def read(path):
@@ -101,17 +116,36 @@ class Namer:
         return self.names.setdefault(target, f"{m[1]}:[#{len(self.names)}]")
 
 
-def fdinfo(path):
-    lines = []
-    for line in read(path).splitlines():
+def mount_points(pid):
+    """Mount id -> mount point, as the process has it."""
+    return {line.split()[0]: line.split()[4] for line in read(f"/proc/{pid}/mountinfo").splitlines()}
+
+
+def has_new_inode(path, target):
+    """Whether the file that this descriptor refers to is another inode when it is made again."""
+    try:
+        st = os.stat(path)
+    except OSError:
+        return True
+    return os.major(st.st_dev) == 0 or target.endswith(" (deleted)")
+
+
+def fdinfo(pid, fd, target, mounts, namer):
+    """All lines of fdinfo, but for what no restore can bring back."""
+    rules = FDINFO_LOOSE + (NEW_INODE if has_new_inode(f"/proc/{pid}/fd/{fd}", target) else ())
+    lines, text = [], read(f"/proc/{pid}/fdinfo/{fd}")
+    if "it_interval:" in text and "it_interval: (0, 0)" not in text:  # between expiry and read it shows no time
+        text = text.replace("it_value: (0, 0)", "it_value: (running)")
+    for line in text.splitlines():
         key = line.split(":", 1)[0]
         if key in FDINFO_SKIP:
             continue
-        line = re.sub(r"\b(ino|sdev):[0-9a-f]+", r"\1:*", line) if key == "tfd" else line
-        if key == "lock":  # the pid is one of the host
-            line = re.sub(r"(READ|WRITE|UNLCK) -?\d+", r"\1 *", line)
-        if key == "NSpid":
-            line = "NSpid: " + line.split()[-1]
+        if key == "mnt_id":  # inner mounts (pipes, sockets) are in no list
+            line = "mnt_id:\t" + mounts.get(line.split()[1], "inner")
+        for wanted, pattern, instead in rules:
+            if re.fullmatch(wanted, key):
+                line = re.sub(pattern, instead, line)
+        line = re.sub(r"(pipe|socket):\[\d+\]", lambda m: namer.name(m[0]), line)  # what an io_uring has registered
         lines.append(" ".join(line.split()))
     return "; ".join(sorted(lines))
 
@@ -233,12 +267,13 @@ def process(out, namer, sockets, me, p, pid):
         fds = sorted(int(f) for f in os.listdir(p + "/fd"))
     except OSError:
         fds = []
+    mounts = mount_points(pid)
     for fd in fds:
         target = link(f"{p}/fd/{fd}")
         out[f"{me} fd {fd}"] = namer.name(target)
         if target.startswith("socket:["):
             out[f"{me} fd {fd} ss"] = socket_of(sockets, namer, target)
-        out[f"{me} fd {fd} info"] = fdinfo(f"{p}/fdinfo/{fd}")
+        out[f"{me} fd {fd} info"] = fdinfo(pid, fd, target, mounts, namer)
 
 
 def thread(out, me, path):

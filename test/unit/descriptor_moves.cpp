@@ -1,7 +1,9 @@
 // Descriptor moves against a model: whatever the numbers, exactly the wanted files stand at the wanted numbers.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>
+#include <set>
 
 #include "engine/descriptors/moves.h"
 
@@ -41,6 +43,30 @@ TEST_CASE("moves: overlaps, circles and shared sources come out right") {
       moves.push_back({source, target, false});
     }
     REQUIRE(run(inherited, plan_moves(moves, 1000)) == want);
+  }
+}
+
+TEST_CASE("moves: circles in a table without a free number, in which a file stands twice") {
+  std::mt19937 random(4712);
+  for (int round = 0; round < 1000; round++) {
+    const int n = 3 + static_cast<int>(random() % 10);
+    std::map<int, int> inherited, want;
+    std::vector<int> sources;
+    for (int i = 0; i < n; i++) {
+      inherited[i] = i;
+      sources.push_back(i);
+    }
+    sources[random() % sources.size()] = sources[random() % sources.size()];
+    std::shuffle(sources.begin(), sources.end(), random);
+    if (std::set<int>(sources.begin(), sources.end()).size() == sources.size()) continue;
+    std::vector<DescriptorMove> moves;
+    for (int target = 0; target < n; target++) {
+      want[target] = sources[static_cast<size_t>(target)];
+      moves.push_back({sources[static_cast<size_t>(target)], target, false});
+    }
+    const auto steps = plan_moves(moves, -1);
+    REQUIRE(run(inherited, steps) == want);
+    for (const auto& s : steps) REQUIRE((s.source < 0 || s.target < n));
   }
 }
 

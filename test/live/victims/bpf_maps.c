@@ -1,6 +1,4 @@
 // BPF maps with content: a hash, and a frozen array seen through two descriptions.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <linux/bpf.h>
 
 #include "victim.h"

@@ -1,6 +1,4 @@
 // fanotify: marks of an inode with an ignored mask, and of a directory's children.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <sys/fanotify.h>
 
 #include "victim.h"

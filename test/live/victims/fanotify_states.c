@@ -1,7 +1,5 @@
 // fanotify: marks of a filesystem, of a mount, of a directory's children, of a file handle group with names, evictable
 // ones and ignore masks; afterwards each tells of what it told before.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <sys/fanotify.h>
 
 #include "victim.h"

@@ -3,7 +3,6 @@
 // flavours: ns
 // timeout: 120
 // dump: --ghost-limit 1M
-// ignore: fd \d+ info$
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>

@@ -1,7 +1,5 @@
 // inotify: each flag of a watch, watches of a renamed and of a removed directory, of a file that was replaced, of a
 // symbolic link itself, on tmpfs, two instances in two processes, and what they tell afterwards.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <sys/inotify.h>
 
 #include "victim.h"

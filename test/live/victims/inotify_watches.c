@@ -1,6 +1,4 @@
 // inotify: watches of a directory, of a moved and of a deleted file, numbers with a gap, and no event of the restore.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <sys/inotify.h>
 
 #include "victim.h"

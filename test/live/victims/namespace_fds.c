@@ -1,6 +1,4 @@
 // Descriptors of the namespaces that the tree lives in.
-// ignore: link
-// ignore: taskstate \d+ fd
 #include "victim.h"
 
 int main(int argc, char** argv) {

@@ -1,7 +1,6 @@
 // An io_uring with a submission thread of the kernel.
 // flavours: refused
 // refused: pid \d+ fd \d+.*io_uring.*SQPOLL
-// ignore: fd \d+ info$
 #include "uring.h"
 
 int main(int argc, char** argv) {

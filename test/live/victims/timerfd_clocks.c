@@ -1,7 +1,5 @@
 // timerfd: each clock, one-shot, periodic with expirations not read, absolute with cancel-on-set, disarmed. A
 // wall-clock time stays that time however long the dump lay; flags of settime stay.
-// ignore: fd \d+ info$
-// ignore: taskstate \d+ fd
 #include <sys/timerfd.h>
 
 #include "victim.h"
