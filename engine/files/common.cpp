@@ -82,6 +82,10 @@ bool is_external(const FileOptions& options, const std::string& text) {
   });
 }
 
+std::string external_key(const OpenFile& file) {
+  return format("file[%x:%lx]", static_cast<unsigned>(file.mnt_id), static_cast<unsigned long>(file.st.st_ino));
+}
+
 std::optional<std::string> external_value(const FileOptions& options, const std::string& text) {
   for (auto e = options.external.rbegin(); e != options.external.rend(); ++e)
     if (e->starts_with(text + ":")) return e->substr(text.size() + 1);

@@ -41,6 +41,8 @@ pb::fown_entry no_owner();
 
 /// Whether --external has this text (the part before a ":VALUE" of ours must match exactly).
 bool is_external(const FileOptions& options, const std::string& text);
+/// "file[18:5a3]": how --external and --inherit-fd name an open file, by its mount and inode (both hexadecimal).
+std::string external_key(const OpenFile& file);
 /// VALUE of the last --external TEXT:VALUE.
 std::optional<std::string> external_value(const FileOptions& options, const std::string& text);
 /// The descriptor given with --inherit-fd for a key, or -1.

@@ -98,7 +98,8 @@ class Epoll final : public Kind {
       tfd.set_data(t.data);
       tfd.set_dev(t.sdev);
       tfd.set_inode(t.ino);
-      bool moved = target->fd != t.tfd || target->pid != file.pid;
+      // what is in flight in a socket was taken out by a process of the engine, whose numbers say nothing
+      bool moved = target->fd != t.tfd || target->pid != file.pid || !ctx.inner_pid(file.pid);
       tfd.set_pos(moved ? kMoved | uint64_t{ctx.file_id_of(*target)} << 32 | static_cast<uint32_t>(t.tfd)
                         : static_cast<uint64_t>(t.pos.value_or(0)));
     }
@@ -128,9 +129,9 @@ class Epoll final : public Kind {
         set_busy_poll(ctx.fd_of(ext.id()), ext.epoll(), image_object(name(), ext.id()));
     for (const pb::file_entry* entry : pending_) {
       if (entry->epfd().tfd_size() == 0) continue;
+      // one that no task holds is in flight in a socket: who receives it finds its targets by their file ids
       const auto* table = tables.first_with(entry->id(), ctx);
-      if (!table) continue;  // in flight in a socket: nobody can wait on it before it is received
-      register_all(*entry, *table, ctx);
+      register_all(*entry, table ? *table : std::vector<pb::fdinfo_entry>(), ctx);
       ctx.make_room();
     }
   }

@@ -31,10 +31,6 @@ bool strip_deleted(std::string& path) {
   return true;
 }
 
-std::string external_name(const OpenFile& file) {
-  return format("file[%x:%lx]", static_cast<unsigned>(file.mnt_id), static_cast<unsigned long>(file.st.st_ino));
-}
-
 bool is_sysctl(const std::string& path) {
   struct statfs fs {};
   return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && path.find("/sys/") != std::string::npos;
@@ -85,8 +81,8 @@ void NamedFiles::dump(const OpenFile& file, uint32_t id, pb::reg_file_entry& reg
   // F_NOTIFY (fcntl(2)) shows nowhere but in the owner that it sets
   if (S_ISDIR(file.st.st_mode) && reg.fown().pid() != 0)
     log.warn("%s: it has an owner for signals: if it asked for F_NOTIFY, that is lost", file.describe().c_str());
-  if (is_external(ctx.options(), external_name(file))) {
-    reg.set_name(external_name(file));
+  if (is_external(ctx.options(), external_key(file))) {
+    reg.set_name(external_key(file));
     reg.set_ext(true);
     return;
   }
@@ -148,7 +144,7 @@ std::string NamedFiles::name_of(const OpenFile& file, uint32_t id, DumpContext& 
     throw Error(Failure::unsupported, file.describe(),
                 taken ? "its path leads to another file now"
                       : "its path leads nowhere in the mounts of its task: it was opened outside of them",
-                "use --external " + external_name(file));
+                "use --external " + external_key(file));
   if (file.fd < 0 && deleted && !ctx.options().link_remap)
     if (auto other = name_beside(file, path)) return *other;
   dump_link(file, path, id, ctx);
@@ -176,7 +172,7 @@ void NamedFiles::dump_ghost(const OpenFile& file, uint32_t id, DumpContext& ctx)
 void NamedFiles::dump_link(const OpenFile& file, const std::string& path, uint32_t id, DumpContext& ctx) {
   if (S_ISDIR(file.st.st_mode))
     throw Error(Failure::unsupported, file.describe(), "its path does not lead to this directory any more",
-                "use --external " + external_name(file));
+                "use --external " + external_key(file));
   if (!ctx.options().link_remap)
     throw Error(Failure::unsupported, file.describe(), "this name was removed, but the file has another one",
                 "use --link-remap to give it a temporary name");

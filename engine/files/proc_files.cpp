@@ -92,11 +92,12 @@ class ProcFiles final : public Kind {
   void dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ctx) override {
     entry.set_type(pb::REG);
     pb::reg_file_entry& reg = *entry.mutable_reg();
+    reg.set_id(entry.id());
+    if (is_external(ctx.options(), external_key(file))) return files_->dump(file, entry.id(), reg, ctx);
     ProcPath path = *parse(file.link);
     // the name stays without a mark until somebody looks for it again, so the file itself is compared
     bool ended = !leads_to(file);
     if (path.rest.ends_with(kDeleted)) path.rest.resize(path.rest.size() - kDeleted.size());
-    reg.set_id(entry.id());
     UniqueFd seen = ctx.borrow(file);
     reg.set_flags(kept_flags(file, seen.get()));
     reg.set_pos(file.flags & O_PATH ? 0 : file.pos);
@@ -170,7 +171,8 @@ class ProcFiles final : public Kind {
       return found->value;
     }
     throw Error(Failure::unsupported, file.describe(), format("process %d is not in the tree", pid),
-                "close it, or dump that process too");
+                "close it, dump that process too, or use --external " + external_key(file) +
+                    " and give it back with --inherit-fd");
   }
 
   static void translate_thread(const OpenFile& file, ProcPath& path, DumpContext& ctx) {

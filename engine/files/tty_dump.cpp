@@ -114,6 +114,7 @@ void Tty::dump_queues(DumpContext& ctx) {
     ext.mutable_tty()->set_stopped(q.stopped);
     ctx.images().append(Img::file_ext).write(ext);
   }
+  queued_.clear();
 }
 
 uint32_t Tty::dump_path(const OpenFile& file, DumpContext& ctx) {

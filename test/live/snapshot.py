@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 
 STATUS = ("Name Umask Tgid Uid Gid Groups NSpgid NSsid VmStk VmLck SigPnd ShdPnd SigBlk SigIgn SigCgt CapInh CapPrm CapEff "
@@ -121,6 +122,12 @@ def mount_points(pid):
     return {line.split()[0]: line.split()[4] for line in read(f"/proc/{pid}/mountinfo").splitlines()}
 
 
+def mount_of(path, mounts):
+    """For a mount that is in no list of the process: an inner one (pipes, sockets), or one of another namespace."""
+    above = [m for m in mounts.values() if (path + "/").startswith(m.rstrip("/") + "/")]
+    return max(above, key=len) if above and path.startswith("/") else "inner"
+
+
 def has_new_inode(path, target):
     """Whether the file that this descriptor refers to is another inode when it is made again."""
     try:
@@ -128,6 +135,22 @@ def has_new_inode(path, target):
     except OSError:
         return True
     return os.major(st.st_dev) == 0 or target.endswith(" (deleted)")
+
+
+def inode(path, target):
+    """Type, mode, owner, names and size of what a descriptor refers to."""
+    try:
+        st = os.stat(path)
+    except OSError as e:
+        return e.strerror
+    text = f"{st.st_mode:o} {st.st_uid}:{st.st_gid}"
+    if target.endswith(" (deleted)"):
+        text += f" {st.st_nlink} names"
+    if stat.S_ISREG(st.st_mode):
+        text += f" {st.st_size} bytes"
+    if stat.S_ISCHR(st.st_mode):
+        text += f" {os.major(st.st_rdev)}"  # the minor of a pseudo-terminal is its name
+    return text
 
 
 def fdinfo(pid, fd, target, mounts, namer):
@@ -140,8 +163,8 @@ def fdinfo(pid, fd, target, mounts, namer):
         key = line.split(":", 1)[0]
         if key in FDINFO_SKIP:
             continue
-        if key == "mnt_id":  # inner mounts (pipes, sockets) are in no list
-            line = "mnt_id:\t" + mounts.get(line.split()[1], "inner")
+        if key == "mnt_id":
+            line = "mnt_id:\t" + (mounts.get(line.split()[1]) or mount_of(target, mounts))
         for wanted, pattern, instead in rules:
             if re.fullmatch(wanted, key):
                 line = re.sub(pattern, instead, line)
@@ -273,6 +296,7 @@ def process(out, namer, sockets, me, p, pid):
         out[f"{me} fd {fd}"] = namer.name(target)
         if target.startswith("socket:["):
             out[f"{me} fd {fd} ss"] = socket_of(sockets, namer, target)
+        out[f"{me} fd {fd} inode"] = inode(f"{p}/fd/{fd}", target)
         out[f"{me} fd {fd} info"] = fdinfo(pid, fd, target, mounts, namer)
 
 

@@ -199,7 +199,26 @@ TEST_CASE("files: a message queue is opened by its name") {
   char text[16];
   CHECK(mq_receive(trip.fd(0), text, sizeof text, nullptr) == 3);
   CHECK(fcntl(trip.fd(0), F_GETFL) == fcntl(fd.get(), F_GETFL));
-  CHECK_THROWS_WITH(RoundTrip({fd.get()}, make_mqueue_kind), Contains("unlinked"));
+}
+
+TEST_CASE("files: an unlinked message queue comes with its messages, for each of its files") {
+  std::string name = format("/nsr-unit-gone-%d", getpid());
+  mq_attr attr{};
+  attr.mq_maxmsg = 4, attr.mq_msgsize = 16;
+  UniqueFd fd(mq_open(name.c_str(), O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attr));
+  if (!fd) return;
+  UniqueFd reader(mq_open(name.c_str(), O_RDONLY | O_NONBLOCK));
+  REQUIRE((reader && mq_unlink(name.c_str()) == 0));
+  REQUIRE((mq_send(fd.get(), "low", 3, 1) == 0 && mq_send(fd.get(), "high", 4, 2) == 0));
+  RoundTrip trip({fd.get(), reader.get()}, make_mqueue_kind, a_regular_kind);
+  char text[16];
+  unsigned priority = 0;
+  CHECK((mq_receive(trip.fd(1), text, sizeof text, &priority) == 4 && priority == 2));
+  CHECK((mq_receive(trip.fd(0), text, sizeof text, &priority) == 3 && priority == 1));
+  CHECK((mq_receive(trip.fd(0), text, sizeof text, nullptr) < 0 && errno == EAGAIN));
+  // what was looked into is as it was
+  CHECK((mq_receive(fd.get(), text, sizeof text, &priority) == 4 && priority == 2));
+  CHECK((mq_open(name.c_str(), O_RDONLY) < 0 && errno == ENOENT));
 }
 
 TEST_CASE("files: BPF maps with their content") {

@@ -55,7 +55,11 @@ int main(int argc, char** argv) {
     CHECK(pwrite(sparse, "FAR", 3, 1l << 32) == 3);
     victim_child_done();
   }
+  int odd = make("odd", MFD_CLOEXEC, 5001);
+  MUST(pwrite(odd, "end", 3, 4998) == 3);
   victim_ready();
+  struct stat size;
+  CHECK(fstat(odd, &size) == 0 && size.st_size == 5001, "%ld bytes", (long)size.st_size);
   victim_join(child);
   for (int i = 0; i < SEALS; i++) {
     char seen[8] = "";
