@@ -22,8 +22,8 @@ struct DescriptorStep {
 };
 
 /// Steps after which exactly the targets are open. Sources and targets may overlap in any way, also in circles; spare
-/// is a number that is neither (used to break a circle), or -1 when there is none: then some file must have two targets.
-/// Everything else that is open is closed.
+/// is a number that is neither (used to break a circle), or -1 when there is none: then some file must have two
+/// targets. Everything else that is open is closed.
 std::vector<DescriptorStep> plan_moves(const std::vector<DescriptorMove>& moves, int spare);
 
 }  // namespace nsr

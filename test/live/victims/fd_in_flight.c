@@ -1,5 +1,5 @@
-// Open files that nobody but the queue of a socket has: an epoll with its target, a timer, memory of an odd size, a
-// pipe with data, a deleted file, an inotify and a FIFO. Who receives them finds them as they were.
+// Open files that nobody but the queue of a socket has: an epoll, a timer, memory of an odd size, a pipe with data, a
+// deleted file, an inotify and a FIFO; and what the epoll watches. Who receives them finds them as they were.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -25,7 +25,7 @@ static void pass(int socket, int fd) {
   struct cmsghdr* head = CMSG_FIRSTHDR(&m);
   *head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
   memcpy(CMSG_DATA(head), &fd, sizeof fd);
-  MUST(sendmsg(socket, &m, 0) == 1 && close(fd) == 0);
+  MUST(sendmsg(socket, &m, 0) == 1);
 }
 
 static int receive(int socket) {
@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   MUST(inotify_add_watch(in, ".", IN_CREATE) == 1 && write(fifo, "fifo", 4) == 4);
   int all[] = {event, ep, timer, memory, in_pipe[0], gone, in, fifo};
   for (int i = 0; i < 8; i++) pass(ends[0], all[i]);
+  for (int i = 1; i < 8; i++) MUST(close(all[i]) == 0);
 
   victim_ready();
 
