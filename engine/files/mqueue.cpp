@@ -131,6 +131,8 @@ class Mqueue final : public Kind {
     record.set_id(id);
     *record.mutable_mqueue() = fresh ? look_into_mqueue(fd, file.describe()) : no_messages();
     record.mutable_mqueue()->set_name(name_of(file));
+    record.mutable_mqueue()->set_uid(ctx.users().uids.inner(record.mqueue().uid()));
+    record.mutable_mqueue()->set_gid(ctx.users().gids.inner(record.mqueue().gid()));
     if (!fresh) record.mutable_mqueue()->set_of_file(first->second);
     ctx.images().append(Img::file_ext).write(record);
   }
@@ -154,6 +156,8 @@ class Mqueue final : public Kind {
       throw Error(Failure::image, image_object(name(), entry.id()), format("file id %u has no messages for it", first));
     if (UniqueFd taken = close_on_exec(mq_open_raw(made.name, O_RDONLY | O_NONBLOCK)))
       made.name += format(".%u", first);
+    content->second.set_uid(ctx.users().uids.outer(content->second.uid()));
+    content->second.set_gid(ctx.users().gids.outer(content->second.gid()));
     made.queue = make_mqueue(content->second, made.name);
     return made.name;
   }
