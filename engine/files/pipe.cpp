@@ -14,6 +14,7 @@
 #include "engine/files/common.h"
 #include "engine/files/kinds.h"
 #include "engine/files/pipe_data.h"
+#include "nsr-files.pb.h"
 
 namespace nsr {
 namespace {
@@ -44,6 +45,7 @@ class Pipe final : public Kind {
     e.set_flags(file.flags);
     UniqueFd fd = ctx.borrow(file);
     *e.mutable_fown() = ctx.owner_of(fd.get());
+    if (!seen_.count(e.pipe_id())) dump_access(file, entry.id(), ctx);
     note_end(e.pipe_id(), file, fd.get(), ctx);
   }
 
@@ -80,6 +82,7 @@ class Pipe final : public Kind {
     // All descriptions at once, after which the ends that no task holds are closed: readers see end of file, writers
     // EPIPE, as before.
     Ends ends = make(e.pipe_id(), object, ctx);
+    set_access(e.pipe_id(), ends.reader.get(), object, ctx);
     for (const pb::file_entry* other : descriptions_of(e.pipe_id(), ctx)) {
       UniqueFd fd = take_end(ends, other->pipe().flags() & O_ACCMODE, object);
       set_status_flags(fd.get(), other->pipe().flags(), object);
@@ -112,6 +115,32 @@ class Pipe final : public Kind {
     PipeContent content = peek_pipe(fd, file.describe());
     write_pipe_content(ctx.images().append(Img::pipes_data), id, content);
     seen.slack = has_slack(content);
+  }
+
+  /// A pipe belongs to who made it, and nobody else may open it again by /proc/PID/fd.
+  static void dump_access(const OpenFile& file, uint32_t id, DumpContext& ctx) {
+    if (file.st.st_uid == 0 && file.st.st_gid == 0 && (file.st.st_mode & 07777) == 0600) return;
+    pb::nsr_file_entry ext;
+    ext.set_id(id);
+    ext.mutable_inode()->set_uid(ctx.users().uids.inner(file.st.st_uid));
+    ext.mutable_inode()->set_gid(ctx.users().gids.inner(file.st.st_gid));
+    ext.mutable_inode()->set_mode(file.st.st_mode & 07777);
+    ctx.images().append(Img::file_ext).write(ext);
+  }
+
+  void set_access(uint32_t pipe_id, int end, const std::string& object, RestoreContext& ctx) {
+    if (!access_read_) {
+      access_read_ = true;
+      for (const auto& ext : ctx.images().all<pb::nsr_file_entry>(Img::file_ext))
+        if (const pb::file_entry* e = ext.has_inode() ? ctx.entry(ext.id()) : nullptr; e && owns(*e))
+          access_[e->pipe().pipe_id()] = ext.inode();
+    }
+    auto at = access_.find(pipe_id);
+    if (at == access_.end()) return;
+    const pb::nsr_inode_entry& own = at->second;
+    if (::fchown(end, ctx.users().uids.outer(own.uid()), ctx.users().gids.outer(own.gid())) != 0 ||
+        ::fchmod(end, own.mode() & 07777) != 0)
+      throw_errno(Failure::environment, object, "its owner and mode cannot be set", errno);
   }
 
   UniqueFd take_inherited(int given, const pb::pipe_entry& e, const std::string& object) {
@@ -158,6 +187,8 @@ class Pipe final : public Kind {
 
   std::map<uint32_t, Seen> seen_;
   std::map<uint32_t, std::vector<const pb::file_entry*>> descriptions_;  ///< by pipe id
+  bool access_read_ = false;
+  std::map<uint32_t, pb::nsr_inode_entry> access_;  ///< by pipe id
   PipeContents contents_{Img::pipes_data};
 };
 
