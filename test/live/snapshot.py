@@ -178,11 +178,17 @@ SS_WORDS = re.compile(r"\b(ts|sack|ecn|fastopen|wscale:\S+|md5keys:\S+|uid:\d+|v
 SS_OPTIONS = re.compile(r"inet-sockopt: \(([^)]*)\)")
 
 
+def descriptors_of(pid):
+    try:
+        return sorted(int(f) for f in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return []
+
+
 def sockets_of(root):
     """As listed_sockets(), again while a socket of the tree is missing: the kernel leaves some out of a list when others come and
     go at that moment. Of some kinds ss shows none."""
-    fds = [f"/proc/{pid}/fd" for pid in tree_of(root)]
-    targets = {link(f"{d}/{fd}") for d in fds if os.path.isdir(d) for fd in os.listdir(d)}
+    targets = {link(f"/proc/{pid}/fd/{fd}") for pid in tree_of(root) for fd in descriptors_of(pid)}
     wanted = {t[len("socket:["):-1] for t in targets if t.startswith("socket:[")}
     out = {}
     for _ in range(4 if wanted and shutil.which("ss") else 0):
@@ -286,12 +292,8 @@ def process(out, namer, sockets, me, p, pid):
     out[f"{me} timers"] = re.sub(r"signal: (\d+)/[0-9a-fx]+", r"signal: \1", out[f"{me} timers"])
     out[f"{me} slack"] = read(f"{p}/timerslack_ns")
     out[f"{me} maps"] = maps_of(pid, namer)
-    try:
-        fds = sorted(int(f) for f in os.listdir(p + "/fd"))
-    except OSError:
-        fds = []
     mounts = mount_points(pid)
-    for fd in fds:
+    for fd in descriptors_of(pid):
         target = link(f"{p}/fd/{fd}")
         out[f"{me} fd {fd}"] = namer.name(target)
         if target.startswith("socket:["):
