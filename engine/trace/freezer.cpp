@@ -33,7 +33,7 @@ bool is_worker(const procfs::ProcDir& dir, int tid) {
 
 struct Look {
   bool worker = false;  ///< of the kernel
-  bool timed = false;   ///< it sleeps in a call with a timeout
+  bool timed = false;   ///< it sleeps in a call with a timeout, or may do so soon
 };
 
 /// At a thread that runs still. The kernel's workers have no place in user space, which the file shows that has to be
@@ -43,7 +43,7 @@ Look look_at(const procfs::ProcDir& dir, int tid) {
   auto call = text ? procfs::parse_current_call(*text) : std::nullopt;
   Look look;
   look.worker = tid != dir.pid().value && !(call && call->ip) && is_worker(dir, tid);
-  look.timed = call && has_timeout(*call);
+  look.timed = !call || has_timeout(*call);
   return look;
 }
 
