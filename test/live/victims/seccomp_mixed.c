@@ -48,9 +48,10 @@ static void install_largest(void) {
   MUST(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
 }
 
-static void child_main(void) {
+static void child_main(int ready) {
   MUST(filter_install(SYS_geteuid, DENY(5), 0) == 0);
   MUST(setresuid(1000, 1000, 1000) == 0);
+  MUST(write(ready, "r", 1) == 1);
   victim_wait();
   CHECK(syscall(SYS_geteuid) == -1 && errno == 5);
   CHECK(syscall(SYS_sync) == -1 && errno == 10 + MANY - 1);
@@ -61,8 +62,9 @@ int main(int argc, char** argv) {
   victim_init(argc, argv);
   struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
   MUST(sigaction(SIGSYS, &action, NULL) == 0);
-  int down[2], up[2];
-  MUST(pipe(down) == 0 && pipe(up) == 0);
+  int down[2], up[2], born[2];
+  char c = 0;
+  MUST(pipe(down) == 0 && pipe(up) == 0 && pipe(born) == 0);
   int ends[2] = {down[0], up[1]};
   pthread_t thread[3];
   MUST(pthread_create(&thread[0], NULL, strict, ends) == 0);
@@ -74,7 +76,8 @@ int main(int argc, char** argv) {
   MUST(filter_install(SYS_getegid, SECCOMP_RET_LOG, 0) == 0);
   install_largest();
   pid_t child = fork();
-  if (child == 0) child_main();
+  if (child == 0) child_main(born[1]);
+  MUST(read(born[0], &c, 1) == 1);
 
   victim_ready();
 
@@ -82,7 +85,6 @@ int main(int argc, char** argv) {
   syscall(SYS_getppid);
   CHECK_EQ(trapped, SYS_getppid);
   CHECK_EQ(victim_status("/proc/self/status", "Seccomp_filters", 10), MANY + 3);
-  char c = 0;
   CHECK(write(down[1], "x", 1) == 1 && read(up[0], &c, 1) == 1 && c == 'x');
   for (int i = 1; i < 3; i++) {
     pthread_kill(thread[i], VICTIM_GO);
