@@ -94,6 +94,11 @@ void UnixKind::dump(const OpenFile& file, pb::file_entry& entry, DumpContext& ct
 
   pb::nsr_sk_entry extra;
   extra.set_id(entry.id());
+  const uint32_t uid = ctx.users().uids.inner(file.st.st_uid), gid = ctx.users().gids.inner(file.st.st_gid);
+  if (uid != 0 || gid != 0) {
+    extra.set_uid(uid);
+    extra.set_gid(gid);
+  }
   collect_name(fd.get(), sk, extra, ctx.users(), object);
   collect_extra_options(fd.get(), fresh(static_cast<int>(sk.type()), object), extra);
   collect_peer(fd.get(), r, net, sk, extra, file, ctx);

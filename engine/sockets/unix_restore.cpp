@@ -305,6 +305,10 @@ void UnixKind::end_mates(RestoreContext& ctx) {
 void UnixKind::finish_one(const pb::unix_sk_entry& sk, RestoreContext& ctx) {
   const std::string object = object_of(sk);
   const int fd = ctx.fd_of(sk.id());
+  const auto& extra = extras_.of(sk.id(), ctx.images());
+  const UserMap& users = ctx.users();
+  if (extra.has_uid() && fchown(fd, users.uids.outer(extra.uid()), users.gids.outer(extra.gid())) != 0)
+    throw_errno(Failure::environment, object, "giving it to its owner", errno);
   if (sk.shutdown() != pb::NONE) {
     const int how = sk.shutdown() == pb::BOTH ? SHUT_RDWR : sk.shutdown() == pb::READ ? SHUT_RD : SHUT_WR;
     if (shutdown(fd, how) != 0) throw_errno(Failure::environment, object, "shutting it down", errno);
