@@ -1,4 +1,5 @@
 // A process that gave root away for good, as services do: ids, no capabilities, no way back.
+// lock: suid_dumpable
 #include <grp.h>
 #include <linux/capability.h>
 
