@@ -150,11 +150,6 @@ class Memfd final : public Kind {
     if (file.st.st_size > 0) ctx.dump_shared_memory(inode.shmid(), own.get(), inode.size());
   }
 
-  static void set_size(int fd, const pb::memfd_inode_entry& e, const std::string& object) {
-    if (::ftruncate(fd, static_cast<off_t>(e.size())) != 0)
-      throw_errno(Failure::environment, object, "its size cannot be set", errno);
-  }
-
   void read_inodes(RestoreContext& ctx) {
     for (auto& inode : ctx.images().all<pb::memfd_inode_entry>(Img::memfd)) {
       uint64_t id = inode.inode_id();
@@ -181,9 +176,9 @@ class Memfd final : public Kind {
     }
     inode.fd.reset(::memfd_create(e.name().c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | e.hugetlb_flag()));
     if (!inode.fd) throw_errno(Failure::environment, object, "memfd_create failed", errno);
-    set_size(inode.fd.get(), e, object);
+    if (::ftruncate(inode.fd.get(), static_cast<off_t>(e.size())) != 0)
+      throw_errno(Failure::environment, object, "its size cannot be set", errno);
     if (e.size() > 0) ctx.fill_shared_memory(e.shmid(), inode.fd.get());
-    set_size(inode.fd.get(), e, object);  // whole pages were written
     if (::fchown(inode.fd.get(), ctx.users().uids.outer(e.uid()), ctx.users().gids.outer(e.gid())) != 0 ||
         (e.has_mode() && ::fchmod(inode.fd.get(), e.mode() & 07777) != 0))
       throw_errno(Failure::environment, object, "its owner and mode cannot be set", errno);

@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LIVE = os.path.join(HERE, "..", "live")
 sys.path[:0] = [LIVE, os.path.join(LIVE, "scenarios")]
 from common import Failed, Scenario, read
-from run import Directives
+from run import Directives, own_mounts
 
 # thousands of the same record or hundreds of megabytes of pages, which show nothing that others do not
 HEAVY = {"fd_100000", "mem_hugetlb_1g", "mem_large", "mem_vmas_10000", "threads_1000", "tree_deep", "mem_pagemap_words"}
@@ -31,6 +31,7 @@ def names():
 
 
 def run(s):
+    own_mounts()
     wanted, dumped = set(sys.argv[2:]), []
     for name, directives in names():
         if wanted and name not in wanted:

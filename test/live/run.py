@@ -121,7 +121,7 @@ def run(runner, flavour, rounds):
         if flavour != "none":
             runner.wait_settled()
         if flavour not in ("none", "peer"):
-            runner.compare(before, runner.snapshot(), n)
+            runner.compare(before, runner.snapshot(), n, flavour == "leave")
     runner.go()
     runner.finish()
 

@@ -1,4 +1,5 @@
 // Requests that are under way when the dump comes and end soon: their data and completions are there.
+// ignore: fd \d+ info$
 // ignore: taskstate \d+ thread
 #include "uring.h"
 
