@@ -94,16 +94,19 @@ uint32_t queue_sequence(int fd, int queue, const std::string& object) {
   return static_cast<uint32_t>(*value);
 }
 
-/// Reads the queue that TCP_REPAIR_QUEUE names, without taking anything.
+/// Reads the queue that TCP_REPAIR_QUEUE names, without taking anything. A segment of which the peer has acknowledged a
+/// part is in it as a whole (tcp_peek_sndq, tcp_clean_rtx_queue in Linux 6.1): that part, in front, is left out.
 std::string peek_send_queue(int fd, uint32_t length, const std::string& object) {
-  std::string data(length + 1, '\0');
+  constexpr size_t kLargestSegment = 1 << 16;
   if (length == 0) return {};
+  std::string data(length + kLargestSegment, '\0');
   const ssize_t n = recv(fd, data.data(), data.size(), MSG_PEEK | MSG_DONTWAIT);
   if (n < 0) throw_errno(Failure::unsupported, object, "reading its send queue", errno);
-  if (static_cast<uint32_t>(n) != length)
-    throw Error(Failure::unsupported, object, format("its send queue has %u bytes, but %zd could be read", length, n));
-  data.resize(length);
-  return data;
+  const auto read = static_cast<size_t>(n);
+  if (read < length || read > data.size())
+    throw Error(Failure::unsupported, object,
+                format("its send queue has %u bytes, but %zu could be read", length, read));
+  return data.substr(read - length, length);
 }
 
 /// A peek ends at urgent data, and the kernel's count does, too, unless the socket has it in line. What the task would

@@ -190,12 +190,13 @@ def sockets_of(root):
     go at that moment. UNIX sockets it has in another list, too; of some other kinds ss shows none."""
     targets = {link(f"/proc/{pid}/fd/{fd}") for pid in tree_of(root) for fd in descriptors_of(pid)}
     wanted = {t[len("socket:["):-1] for t in targets if t.startswith("socket:[")}
-    unix = {field for line in read(f"/proc/{root}/net/unix").splitlines() for field in line.split()[6:7]}
-    out = {}
+    out, unix = {}, set()
     for attempt in range(100 if wanted and shutil.which("ss") else 0):
         out |= listed_sockets(root)
+        # this list may leave some out as well
+        unix |= {field for line in read(f"/proc/{root}/net/unix").splitlines() for field in line.split()[6:7]}
         missing = wanted - out.keys()
-        if not missing or (attempt >= 3 and not missing & unix):
+        if not missing or (attempt >= 7 and not missing & unix):
             break
     return out
 
