@@ -18,16 +18,10 @@ uint64_t states_in_use(const std::vector<LiveTask>& tasks) {
 
 }  // namespace
 
-void CpuFacts::start() {
-  answers_ = std::async(std::launch::async, [] {
-    pb::nsr_cpu_entry record;
-    arch::cpu_to_record(arch::host_cpuid(), record);
-    return record;
-  });
-}
+void CpuFacts::ask() { arch::cpu_to_record(arch::host_cpuid(), answers_); }
 
-void CpuFacts::write(ImageDir& images, const std::vector<LiveTask>& tasks, bool with_cpuinfo) {
-  pb::nsr_cpu_entry record = answers_.get();
+void CpuFacts::write(ImageDir& images, const std::vector<LiveTask>& tasks, bool with_cpuinfo) const {
+  pb::nsr_cpu_entry record = answers_;
   record.set_used(states_in_use(tasks));
   if (std::string id = boot_id(); !id.empty()) record.set_boot_id(id);
   images.create(Img::cpu_ext).write(record);

@@ -1,7 +1,6 @@
 // nsr-cpu and cpuinfo.img: the CPU that the tree has run on.
 #pragma once
 
-#include <future>
 #include <vector>
 
 #include "engine/dump/live_task.h"
@@ -12,13 +11,13 @@ namespace nsr {
 
 class CpuFacts {
  public:
-  /// Asks the CPU in a thread of its own: under a hypervisor each question takes tens of microseconds.
-  void start();
-  /// Waits for the answers. with_cpuinfo: also cpuinfo.img (--cpu-cap). Once after each start().
-  void write(ImageDir& images, const std::vector<LiveTask>& tasks, bool with_cpuinfo);
+  /// Asks the CPU. Best before the tree stands still: under a hypervisor each question takes tens of microseconds.
+  void ask();
+  /// After ask(). with_cpuinfo: also cpuinfo.img (--cpu-cap).
+  void write(ImageDir& images, const std::vector<LiveTask>& tasks, bool with_cpuinfo) const;
 
  private:
-  std::future<pb::nsr_cpu_entry> answers_;
+  pb::nsr_cpu_entry answers_;
 };
 
 }  // namespace nsr

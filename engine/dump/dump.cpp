@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/base/action_scripts.h"
+#include "engine/base/awake_cpus.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
 #include "engine/base/interruption.h"
@@ -104,6 +105,8 @@ class Dump {
 
   void run() {
     check_target(options_.root_pid);
+    const AwakeCpus awake;
+    cpu_.ask();
     // A tree that has connections is to wait for it as little as may be.
     if (options_.files.tcp_established && !options_.files.tcp_close) lock_.get_ready();
     images_.begin_dump();
@@ -126,7 +129,6 @@ class Dump {
  private:
   void freeze() {
     PhaseTimer timer(log, "freezing");
-    cpu_.start();
     Waits::block_sigchld();
     auto begin = Clock::now();
     frozen_at_ = begin;
@@ -185,7 +187,7 @@ class Dump {
     t.facts = std::make_unique<ThreadFacts>(*t.frozen, namespaces_, !cgroups_.ignored());
     t.borrowed = std::make_unique<BorrowedTask>(*t.frozen, reader.arena_size() + stops_->arena_size(t.frozen->pid));
     borrowed_areas_[t.entry->ids.vm_id()].push_back(t.borrowed_area());
-    smaps_.start(t.handle());
+    smaps_.start(t.handle(), t.borrowed->mappings(), t.frozen->threads[0].status->vm_rss);
     reader.ask_timers(*t.borrowed);
     std::vector<Program> programs;
     reader.add_programs(programs, t.borrowed->arena());

@@ -5,7 +5,10 @@
 namespace nsr {
 namespace {
 constexpr size_t kThreads = 2;
-}
+// To make a thread takes as long as to read so much.
+constexpr size_t kFewMappings = 64;
+constexpr uint64_t kLittleMemory = 4 << 20;
+}  // namespace
 
 SmapsAhead::~SmapsAhead() {
   {
@@ -17,9 +20,15 @@ SmapsAhead::~SmapsAhead() {
   for (std::thread& t : threads_) t.join();
 }
 
-void SmapsAhead::start(HostPid pid) {
-  Reading reading(
-      [pid] { return procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"), procfs::SmapsFields::mapping); });
+void SmapsAhead::start(HostPid pid, size_t mappings, uint64_t resident) {
+  const auto read = [pid] {
+    return procfs::parse_smaps(procfs::ProcDir(pid).read("smaps"), procfs::SmapsFields::mapping);
+  };
+  if (mappings < kFewMappings && resident < kLittleMemory) {
+    results_.emplace(pid, std::async(std::launch::deferred, read));
+    return;
+  }
+  Reading reading(read);
   results_.emplace(pid, reading.get_future());
   {
     std::lock_guard lock(mutex_);
@@ -45,7 +54,7 @@ void SmapsAhead::work() {
 }
 
 bool SmapsAhead::is_ready(HostPid pid) const {
-  return results_.at(pid).wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  return results_.at(pid).wait_for(std::chrono::seconds(0)) != std::future_status::timeout;
 }
 
 std::vector<procfs::SmapsEntry> SmapsAhead::take(HostPid pid) {

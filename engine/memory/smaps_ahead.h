@@ -1,9 +1,11 @@
 // smaps of stopped tasks, read by threads of the engine while it is busy with other things: the kernel walks all page
-// tables for it, and only there says which flags a mapping has.
+// tables for it, and only there says which flags a mapping has. Those of small tasks are read when they are asked for.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <future>
 #include <map>
@@ -20,8 +22,8 @@ class SmapsAhead {
  public:
   /// Waits for what is being read; what has not begun is not read any more.
   ~SmapsAhead();
-  /// The task is stopped and its own mappings stay as they are until take().
-  void start(HostPid pid);
+  /// The task is stopped and its own mappings, so many, with so many bytes in memory, stay as they are until take().
+  void start(HostPid pid, size_t mappings, uint64_t resident);
   /// Whether take() would not wait.
   bool is_ready(HostPid pid) const;
   /// Waits for it; throws what the reading threw. Once for each start().

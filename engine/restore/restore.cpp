@@ -19,6 +19,7 @@
 #include "arch/cpu.h"
 #include "cpuinfo.pb.h"
 #include "engine/base/action_scripts.h"
+#include "engine/base/awake_cpus.h"
 #include "engine/base/boot_id.h"
 #include "engine/base/error.h"
 #include "engine/base/file_io.h"
@@ -62,6 +63,7 @@ class Restore {
 
   int run() {
     auto begin = Clock::now();
+    std::optional<AwakeCpus> awake(std::in_place);
     {
       PhaseTimer timer(log, "reading images");
       set_ = load_images(images_);
@@ -97,6 +99,7 @@ class Restore {
       open_proc();
     }
     create_tree(begin);
+    awake.reset();
     area_.reset();
     log.info("Restore finished successfully. Tasks resumed.");
     UniqueFd terminal = files_->take_relayed();

@@ -118,6 +118,7 @@ RemoteAddr BorrowedTask::find_cave(size_t size) {
     return RemoteAddr(last_page + kPage - need);
   };
   auto maps = procfs::parse_maps(dir.read("maps"));
+  mappings_ = maps.size();
   // the vDSO first: its page may be written by design, and no program has data behind its code
   for (const auto& m : maps)
     if (procfs::naming(m) == procfs::VmaNaming::vdso)

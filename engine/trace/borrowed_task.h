@@ -28,6 +28,8 @@ class BorrowedTask {
   Arena& arena() { return arena_; }
   /// Where the area is in the task: not part of its own address space.
   uint64_t area_start() const { return area_.value; }
+  /// How many mappings the task had before it was borrowed.
+  size_t mappings() const { return mappings_; }
   /// The descriptor number in the task that is ours, not its own; -1 when it had none left to lend.
   int socket_number() const { return remote_socket_; }
   /// Our end of it: the threads wait until every copy of this descriptor is closed, or the engine gives them back. -1
@@ -75,7 +77,7 @@ class BorrowedTask {
   UniqueFd pidfd_, socket_;
   int remote_socket_ = -1;
   std::byte* local_ = nullptr;
-  size_t area_size_ = 0, code_size_ = 0;
+  size_t area_size_ = 0, code_size_ = 0, mappings_ = 0;
   RemoteAddr area_{}, cave_{};
   RemoteAddr counter_{}, flags_{};
   RemoteAddr rung_{};  ///< counts the threads that have come to the end of their program
