@@ -1,5 +1,6 @@
 // An io_uring with a submission thread of the kernel.
 // flavours: refused
+// ignore: fd \d+ info$
 // refused: pid \d+ fd \d+.*io_uring.*SQPOLL
 #include "uring.h"
 
