@@ -18,6 +18,7 @@ HEAVY = {"fd_100000", "mem_hugetlb_1g", "mem_large", "mem_vmas_10000", "threads_
 NO_TEXT = {"memfd_states", "proc_odd_names"}
 # makes the host swap until it has verified
 LASTING = {"mem_swapped"}
+HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 
 
 def names():
@@ -32,6 +33,16 @@ def names():
 
 def run(s):
     own_mounts()
+    # victims that are killed here do not put it back
+    huge_pages = read(HUGE_PAGES)
+    try:
+        recode_all(s)
+    finally:
+        with open(HUGE_PAGES, "w") as f:
+            f.write(huge_pages)
+
+
+def recode_all(s):
     wanted, dumped = set(sys.argv[2:]), []
     for name, directives in names():
         if wanted and name not in wanted:
