@@ -1,5 +1,6 @@
-// What mremap(2) leaves behind: memory moved, grown, shrunk, moved with its old place kept (MREMAP_DONTUNMAP), doubled when
-// it is shared (old size 0), moved between files' and anonymous neighbours, pages in another order (remap_file_pages).
+// What mremap(2) leaves behind: memory moved, grown, shrunk, moved with its old place kept (MREMAP_DONTUNMAP), doubled
+// when it is shared (old size 0), moved between files' and anonymous neighbours, pages in another order
+// (remap_file_pages).
 #include "victim.h"
 
 enum { PAGE = 4096, N = 16 };
